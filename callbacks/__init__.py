@@ -1,0 +1,1 @@
+"""Lightning callbacks that know no model: only parameter names, phases and the trainer."""
