@@ -1,0 +1,161 @@
+"""`Batch`: what the model receives, and `Collator`, which makes it from drawn samples.
+
+A batch mixes data sets, tasks and modality subsets freely: `slots` says which of the token blocks each row has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from data_modules.record import Item
+from nano_emox.prompts import MODALITIES, SLOT_IDS, PromptTokenizer, compose
+from nano_emox.tasks import answer
+
+IGNORED = -100  # label of a position without loss, as in torch's cross entropy
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of ids with the features that fill their modality positions.
+
+    Attributes:
+        input_ids: (batch, length) int64; modality positions hold the negative ids of `SLOT_IDS`.
+        attention_mask: (batch, length) bool.
+        labels: (batch, length) int64, -100 where there is no loss.
+        features: per name, only the rows that have the slot, in row order: `visual.last` (rows, frames, dim),
+            `visual.scales` (rows, frames, layers, dim), `speech.last` (rows, clips, dim), `speech.scales`
+            (rows, clips, layers, dim), `face.last` (rows, frames, dim); `fusion.speech` and `fusion.visual` are the
+            scales of the fusion rows. With online encoders instead: `frames` (rows, frames, 3, height, width) uint8 of
+            the rows with a visual, face or fusion slot, and `clips` (rows, clips, samples) of those with speech or fusion.
+        slots: per block, (batch,) bool: which rows have it.
+        items: the samples, for names in errors, logs and metrics.
+        dropped_turns: how many dialogue turns were left out because a row was over-long.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    labels: Tensor
+    features: Mapping[str, Tensor]
+    slots: Mapping[str, Tensor]
+    items: tuple[Item, ...] = field(default=(), repr=False)
+    dropped_turns: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.input_ids.shape == self.attention_mask.shape == self.labels.shape:
+            raise ValueError(
+                f"input_ids {tuple(self.input_ids.shape)}, attention_mask {tuple(self.attention_mask.shape)} and labels"
+                f" {tuple(self.labels.shape)} must have one shape (batch, length)"
+            )
+        for name, rows in self.slots.items():
+            if rows.shape != self.input_ids.shape[:1]:
+                raise ValueError(f"slots[{name!r}] is {tuple(rows.shape)}; expected ({self.input_ids.shape[0]},)")
+
+    def __len__(self) -> int:
+        return self.input_ids.shape[0]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch on another device."""
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=non_blocking)
+
+        return replace(
+            self,
+            input_ids=move(self.input_ids),
+            attention_mask=move(self.attention_mask),
+            labels=move(self.labels),
+            features={k: move(v) for k, v in self.features.items()},
+            slots={k: move(v) for k, v in self.slots.items()},
+        )
+
+    def pin_memory(self) -> Batch:
+        return replace(self, input_ids=self.input_ids.pin_memory(), labels=self.labels.pin_memory(),
+                       features={k: v.pin_memory() for k, v in self.features.items()})
+
+
+class Collator:
+    """Samples to `Batch`: composes prompts, tokenises, pads, and stacks the features that fill the slots.
+
+    Args:
+        prompts: tokenizer with the chat template and the block sizes.
+        modalities: what the model may use, of `visual face speech fusion text`; the rest of a clip is left out.
+        max_length: tokens a row may have; the oldest dialogue turns go first, and are counted.
+        generate: prompts only, padded on the left, for generation; otherwise prompt and answer, padded on the right.
+
+    Raises:
+        ValueError: from `__call__`, for a row that is too long without any dialogue turn left to drop.
+    """
+
+    def __init__(
+        self, prompts: PromptTokenizer, modalities: Collection[str] = MODALITIES, *, max_length: int = 1024, generate: bool = False
+    ) -> None:
+        unknown = set(modalities) - set(MODALITIES)
+        if unknown:
+            raise ValueError(f"unknown modalities {sorted(unknown)}; there are {list(MODALITIES)}")
+        self.prompts = prompts
+        self.modalities = frozenset(modalities)
+        self.max_length = max_length
+        self.generate = generate
+
+    def __call__(self, items: Sequence[Item]) -> Batch:
+        present = [self.slots_of(item) for item in items]
+        rows, dropped = [], 0
+        for item, slots in zip(items, present, strict=True):
+            prompt, target, turns = self._row(item, slots)
+            rows.append((prompt, target))
+            dropped += turns
+        length = max(len(prompt) + len(target) for prompt, target in rows)
+        input_ids = torch.full((len(rows), length), self.prompts.pad_id)
+        labels = torch.full((len(rows), length), IGNORED)
+        mask = torch.zeros((len(rows), length), dtype=torch.bool)
+        for row, (prompt, target) in enumerate(rows):
+            size = len(prompt) + len(target)
+            start = length - size if self.generate else 0
+            input_ids[row, start : start + size] = torch.tensor(prompt + target)
+            labels[row, start + len(prompt) : start + size] = torch.tensor(target, dtype=torch.long)
+            mask[row, start : start + size] = True
+        slots = {name: torch.tensor([name in has for has in present]) for name in SLOT_IDS}
+        return Batch(input_ids, mask, labels, _stack(items, present), slots, tuple(items), dropped)
+
+    def slots_of(self, item: Item) -> frozenset[str]:
+        """Which blocks this item's prompt has: those allowed here whose media or features the clip has."""
+        visual = "visual.last" in item.inputs or "frames" in item.inputs
+        face = "face.last" in item.inputs or "frames" in item.inputs
+        speech = "speech.last" in item.inputs or "clips" in item.inputs
+        has = {"visual": visual, "face": face, "speech": speech, "fusion": visual and speech}
+        return frozenset(name for name, there in has.items() if there and name in self.modalities)
+
+    def _row(self, item: Item, slots: frozenset[str]) -> tuple[list[int], list[int], int]:
+        target = [] if self.generate else self.prompts.answer_ids(answer(item.sample, item.task))
+        for turns in range(len(item.sample.history) + 1):
+            segments = compose(item.sample, item.task, slots, text="text" in self.modalities, drop_turns=turns)
+            prompt = self.prompts.prompt_ids(segments)
+            if len(prompt) + len(target) <= self.max_length:
+                return prompt, target, turns
+        raise ValueError(
+            f"{item.sample.dataset}/{item.sample.id}: {len(prompt) + len(target)} tokens even without its dialogue;"
+            f" the limit is {self.max_length}: raise model.max_length or shorten the sample"
+        )
+
+
+def _stack(items: Sequence[Item], present: Sequence[frozenset[str]]) -> dict[str, Tensor]:
+    if any("frames" in item.inputs or "clips" in item.inputs for item in items):
+        sources = {"frames": ({"visual", "face", "fusion"}, "frames"), "clips": ({"speech", "fusion"}, "clips")}
+    else:
+        sources = {
+            "visual.last": ({"visual"}, "visual.last"),
+            "speech.last": ({"speech"}, "speech.last"),
+            "face.last": ({"face"}, "face.last"),
+            "fusion.visual": ({"fusion"}, "visual.scales"),
+            "fusion.speech": ({"fusion"}, "speech.scales"),
+        }
+    features = {}
+    for name, (slots, source) in sources.items():
+        rows = [item.inputs[source] for item, has in zip(items, present, strict=True) if slots & has]
+        if rows:
+            features[name] = torch.stack(rows)
+    return features
