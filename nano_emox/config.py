@@ -291,3 +291,12 @@ def require_paths(config: ExperimentConfig, *keys: str) -> None:
             problems.append(f"{key}: {path} does not exist" + (f"; did you mean {parent / near[0]}?" if near else ""))
     if problems:
         raise ConfigError("\n".join(problems))
+
+
+def save(config: ExperimentConfig, path: str | Path) -> None:
+    """Write the whole configuration as YAML, so that a later command reads the run as it was."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    OmegaConf.save(OmegaConf.structured(config), temporary, resolve=True)
+    temporary.replace(path)

@@ -1,0 +1,157 @@
+"""The clips of many samples, each once, for running a frozen tower over them with `trainer.predict`.
+
+clips = clips_of(samples, keys)
+data = ClipDataModule(clips, MediaInputs(...), medium="frames", without=space)
+trainer.predict(tower, data)        # predict_step receives {"key": [...], "frames": (rows, frames, 3, size, size)}
+space.write({key: {} for key in data.absent})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from data_modules.features import ContentKeys
+from data_modules.inputs import MediaInputs
+from data_modules.loading import Loaded, OnBad, Skipped, SkipReport
+from data_modules.media import ABSENT, MediaError
+from data_modules.mixture import RankSampler
+from data_modules.record import Sample
+
+Medium = Literal["frames", "clips"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A clip by its content, with one of the samples that use it."""
+
+    key: str
+    sample: Sample
+
+
+def clips_of(samples: Sequence[Sample], keys: ContentKeys, report: SkipReport | None = None) -> list[Clip]:
+    """The clips that the samples use, each once, in the order of their first use.
+
+    Args:
+        keys: addresses; its cache file is written.
+        report: counts the samples whose files are missing; without one they are an error.
+    """
+    found: dict[str, Clip] = {}
+    for sample in samples:
+        try:
+            key = keys(sample.media)
+        except MediaError as error:
+            if report is None:
+                raise MediaError(error.path, error.reason, f"{sample.dataset}/{sample.id}: {error.hint}") from error
+            report.add(Loaded(None, 0, [Skipped(f"{sample.dataset}/{sample.id}", error.reason.value, str(error))]))
+            continue
+        found.setdefault(key, Clip(key, sample))
+    keys.save()
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    key: str
+    media: Tensor | None  # None: the clip does not have this medium
+    skipped: Skipped | None = None
+
+
+class ClipDataset(Dataset[Any]):
+    """Clips with one of their media, decoded."""
+
+    def __init__(self, clips: Sequence[Clip], inputs: MediaInputs, medium: Medium, on_bad: OnBad = "error") -> None:
+        self.clips, self.inputs, self.medium, self.on_bad = list(clips), inputs, medium, on_bad
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> _Read:
+        clip = self.clips[index]
+        name = f"{clip.sample.dataset}/{clip.sample.id}"
+        read = self.inputs.read_frames if self.medium == "frames" else self.inputs.read_clips
+        try:
+            return _Read(clip.key, read(clip.sample))
+        except MediaError as error:
+            if error.reason in ABSENT:
+                return _Read(clip.key, None)
+            if self.on_bad == "skip":
+                return _Read(clip.key, None, Skipped(name, error.reason.value, str(error)))
+            raise MediaError(error.path, error.reason, f"{name}: {error.hint}") from error
+
+
+class ClipLoader(DataLoader):
+    """Batches `{"key": [...], medium: (rows, ...)}` of the clips that have the medium; nothing is padded.
+
+    The keys of the others go to `absent`, clips that cannot be read to `report`.
+    """
+
+    def __init__(self, dataset: ClipDataset, *, report: SkipReport, absent: list[str], **options: Any) -> None:
+        super().__init__(dataset, collate_fn=list, **options)
+        self.report, self.absent = report, absent
+
+    def __iter__(self) -> Any:
+        return self._batches(super().__iter__())
+
+    def _batches(self, batches: Iterator[list[_Read]]) -> Iterator[dict[str, Any]]:
+        assert isinstance(self.dataset, ClipDataset)
+        for batch in batches:
+            skipped = [read.skipped for read in batch if read.skipped is not None]
+            self.absent += [read.key for read in batch if read.media is None and read.skipped is None]
+            media = {read.key: read.media for read in batch if read.media is not None}
+            self.report.add(Loaded(None, len(batch) - len(skipped), skipped))
+            if media:
+                yield {"key": list(media), self.dataset.medium: torch.stack(list(media.values()))}
+
+
+class ClipDataModule(LightningDataModule):
+    """The predict loader over clips, shared among ranks without repeating any.
+
+    Args:
+        clips: from `clips_of`.
+        inputs: how media are decoded; the tower's fingerprint should include `inputs.recipe(medium)`.
+        medium: `frames` or `clips`, whichever the tower takes.
+        without: keys that are done already, e.g. a `FeatureSpace`.
+        on_bad: `error`, or `skip` to leave unreadable clips out and count them in `skips`.
+
+    Attributes:
+        absent: keys of clips without this medium, complete when the loader has been run through (on this rank).
+        skips: what could not be read.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        inputs: MediaInputs,
+        *,
+        medium: Medium,
+        without: Collection[str] | Any = (),
+        batch_size: int = 16,
+        num_workers: int = 0,
+        on_bad: OnBad = "error",
+    ) -> None:
+        super().__init__()
+        self.clips = [clip for clip in clips if clip.key not in without]
+        self.inputs, self.medium, self.on_bad = inputs, medium, on_bad
+        self.batch_size, self.num_workers = batch_size, num_workers
+        self.absent: list[str] = []
+        self.skips = SkipReport()
+
+    def predict_dataloader(self) -> ClipLoader:
+        trainer = self.trainer
+        rank, world_size = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+        return ClipLoader(
+            ClipDataset(self.clips, self.inputs, self.medium, self.on_bad),
+            report=self.skips,
+            absent=self.absent,
+            batch_size=self.batch_size,
+            sampler=RankSampler(len(self.clips), rank=rank, world_size=world_size),
+            num_workers=self.num_workers,
+            timeout=120 if self.num_workers else 0,
+        )

@@ -1,0 +1,82 @@
+"""Intent recognition from tab-separated tables: MIntRec and MIntRec2.0."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_modules.media import resolve_inside
+from data_modules.readers.lookup import AnnotationError, Lookup, one_of, split_file, unique
+from data_modules.record import Media, Sample, Task
+
+
+@dataclass(frozen=True)
+class IntentTsv:
+    """One utterance a line. Columns are found by name where the header has it, otherwise by position.
+
+    Attributes:
+        columns: role (`text`, `label`, perhaps `speaker`, and the parts of the id) -> (header in lower case, position).
+        name: of a clip, e.g. `{season}_{episode}_{clip}`; also the sample's id.
+        nested: path of a clip below `raw_data`, e.g. `{season}/{episode}/{clip}`, tried before the flat name.
+    """
+
+    dataset: str
+    marker: str
+    vocabulary: tuple[str, ...]
+    splits: Mapping[str, str]
+    columns: Mapping[str, tuple[str, int]]
+    name: str
+    nested: str | None
+    video: tuple[str, ...]
+    audio: tuple[str, ...]
+    out_of_scope: str | None = None  # this label is left out: it is not an intent
+    language: str = "en"
+    tasks: tuple[Task, ...] = (Task.MIR,)
+
+    def read(self, root: Path, split: str) -> list[Sample]:
+        """Samples of one split, in the order of the table."""
+        top = root / self.marker
+        path = top / split_file(self.splits, split, self.dataset)
+        lookup = Lookup(top, self.video, self.audio)
+        samples = []
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            header = [name.strip().casefold() for name in next(table, [])]
+            at = {role: header.index(name) if name in header else position for role, (name, position) in self.columns.items()}
+            needed = max(at[role] for role in at if role != "speaker")
+            for row in table:
+                if not row:
+                    continue
+                if len(row) <= needed:
+                    raise AnnotationError(
+                        path, table.line_num, f"{len(row)} columns where {self.dataset} has at least {needed + 1}"
+                    )
+                values = {role: row[index].strip() for role, index in at.items() if index < len(row)}
+                if self.out_of_scope is not None and values["label"] == self.out_of_scope:
+                    continue
+                name = self.name.format(**values)
+                samples.append(
+                    Sample(
+                        id=name,
+                        dataset=self.dataset,
+                        split=split,
+                        tasks=self.tasks,
+                        media=self._media(lookup, name, values),
+                        language=self.language,
+                        subtitle=values["text"],
+                        label=one_of(values["label"], self.vocabulary, {}, path, table.line_num),
+                        candidates=self.vocabulary,
+                        meta={k: v for k, v in values.items() if k not in ("text", "label")},
+                    )
+                )
+        return unique(samples, path)
+
+    def _media(self, lookup: Lookup, name: str, values: Mapping[str, str]) -> Media:
+        if self.nested is not None:
+            path = resolve_inside(lookup.root, f"{self.video[0]}/{self.nested.format(**values)}.mp4")
+            if path.is_file():
+                assert lookup.audios is not None
+                return Media(path, lookup.audios.find(name))
+        return lookup.media(name)

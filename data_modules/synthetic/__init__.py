@@ -1,0 +1,1 @@
+"""A world made from a seed: people, faces, voices and words, written as clips in the layouts of the real data sets."""

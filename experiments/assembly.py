@@ -1,0 +1,164 @@
+"""From a configuration to the pieces of a run: samples, data modules, model, phases."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+import torch
+from lightning.pytorch import seed_everything
+
+from callbacks.curriculum import Phase
+from data_modules.curriculum import CurriculumDataModule
+from data_modules.datasets import DATASETS, load_samples
+from data_modules.features import ContentKeys, FeatureSpace, FeatureStore
+from data_modules.inputs import InputReader, MediaInputs, StoredFeatures
+from data_modules.module import AffectDataModule
+from data_modules.record import Sample, Task
+from nano_emox.backbones import TOWERS, load_model, load_tokenizer, load_towers
+from nano_emox.batch import Collator
+from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, load, require_paths
+from nano_emox.encoders import FrozenEncoder
+from nano_emox.model import NanoEmoX
+from nano_emox.prompts import MODALITIES, PromptTokenizer
+
+HERE = Path(__file__).parent
+
+
+def configure(preset: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """The paper's recipe, a preset by name or by file, and overrides."""
+    file = Path(preset) if preset.endswith((".yaml", ".yml")) else HERE / "presets" / f"{preset}.yaml"
+    if not file.is_file():
+        known = sorted(path.stem for path in (HERE / "presets").glob("*.yaml"))
+        raise ConfigError(f"--preset: no preset {preset!r}; there are {', '.join(known)}, or give a YAML file")
+    return load([HERE / "p2e.yaml", file], overrides)
+
+
+def phases_of(config: ExperimentConfig) -> list[Phase]:
+    """The phases to run, in curriculum order."""
+    names = config.run or list(config.phases)
+    wanted = [name for name in config.phases if name in names]
+    return [
+        Phase(name, name, tuple(p.trainable), p.epochs, p.steps_per_epoch, p.optim)
+        for name, p in config.phases.items()
+        if name in wanted
+    ]
+
+
+def stage(config: ExperimentConfig, phase: str) -> list[str]:
+    """The configured phases that a stage name means: `phase1` is its two branches.
+
+    Raises:
+        ConfigError: no phase of that name.
+    """
+    names = [name for name in config.phases if name == phase or name.startswith(f"{phase}_")]
+    if not names:
+        raise ConfigError(f"no phase {phase!r}; there are {', '.join(config.phases)}")
+    return names
+
+
+def stages(config: ExperimentConfig) -> list[str]:
+    """The curriculum's stages in order: phase1, phase2, phase3."""
+    return list(dict.fromkeys(name.split("_")[0] for name in config.phases))
+
+
+def checkpoints_of(config: ExperimentConfig, phases: Iterable[str]) -> list[Path]:
+    """The boundary checkpoints of phases."""
+    return [Path(config.output) / f"{name}.ckpt" for name in phases]
+
+
+def found_datasets(config: ExperimentConfig, names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Data sets that lie under `data.root`, and those that do not."""
+    root, found, absent = Path(config.data.root), [], []
+    for name in names:
+        if name not in DATASETS:
+            raise ConfigError(f"no data set {name!r}; there are {', '.join(sorted(DATASETS))}")
+        (found if (root / DATASETS[name].folder).exists() else absent).append(name)
+    return found, absent
+
+
+def make_model(config: ExperimentConfig, *, online: bool = False, init_from: Sequence[Path] = ()) -> NanoEmoX:
+    """The model with freshly initialised adapters, equal for equal seeds, then the weights of earlier phases.
+
+    Raises:
+        FileNotFoundError: a checkpoint or a backbone is missing.
+    """
+    require_paths(config, "backbones.root")
+    seed_everything(config.seed, verbose=False)
+    model = load_model(config.backbones, config.model, online=online)
+    for path in init_from:
+        if not path.is_file():
+            raise FileNotFoundError(f"no checkpoint {path}; `make {path.stem.split('_')[0]}` trains it")
+        model.init_from(torch.load(path, map_location="cpu", weights_only=True)["state_dict"], str(path))
+    return model
+
+
+def make_prompts(config: ExperimentConfig) -> PromptTokenizer:
+    """Tokenizer with the chat template and the block sizes."""
+    return PromptTokenizer(load_tokenizer(config.backbones), config.model.tokens)
+
+
+def media_inputs(config: ExperimentConfig, modalities: Collection[str] = MODALITIES) -> MediaInputs:
+    """How this configuration decodes a clip."""
+    model = config.model
+    return MediaInputs(
+        frames=model.frames, size=model.frame_size, clips=model.clips, seconds=model.clip_seconds, modalities=modalities
+    )
+
+
+def content_keys(config: ExperimentConfig) -> ContentKeys:
+    """Addresses of clips, with a memory beside the feature store."""
+    return ContentKeys(Path(config.cache) / "keys.json")
+
+
+def space_of(config: ExperimentConfig, tower: FrozenEncoder) -> FeatureSpace:
+    """The feature space of a tower with its preprocessing: another tower or setting is another space."""
+    recipe = media_inputs(config).recipe(tower.media)
+    return FeatureStore(Path(config.cache)).space(tower.modality, f"{tower.fingerprint()} {recipe}")
+
+
+def make_inputs(config: ExperimentConfig, modalities: Collection[str]) -> InputReader:
+    """Stored features, or media for online encoders, as `data.features` says."""
+    if config.data.features == "online":
+        return media_inputs(config, modalities)
+    needed = {"visual", "speech"} | set(modalities) if "fusion" in modalities else set(modalities)
+    towers = load_towers(config.backbones, config.model, [name for name in TOWERS if name in needed])
+    return StoredFeatures({name: space_of(config, tower) for name, tower in towers.items()}, content_keys(config))
+
+
+def phase_samples(config: ExperimentConfig, phase: PhaseConfig) -> tuple[dict[str, list[Sample]], list[Sample]]:
+    """Training samples by data set, and the validation samples of those data sets that have any.
+
+    Raises:
+        FileNotFoundError: a training data set is missing; the message says how to obtain it.
+    """
+    require_paths(config, "data.root")
+    train = {name: load_samples(name, config.data.root, "train") for name in phase.data}
+    validation = [
+        sample
+        for name in phase.data
+        if "validation" in DATASETS[name].splits
+        for sample in load_samples(name, config.data.root, "validation")[:64]
+    ]
+    return train, validation
+
+
+def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: PromptTokenizer) -> CurriculumDataModule:
+    """One data module per phase, behind one door."""
+    members = {}
+    for phase in phases:
+        settings = config.phases[phase.name]
+        train, validation = phase_samples(config, settings)
+        members[phase.name] = AffectDataModule(
+            train,
+            validation,
+            weights=settings.data,
+            limit=settings.limit,
+            task_weights={name: {Task(task): w for task, w in tasks.items()} for name, tasks in settings.tasks.items()},
+            batch_size=settings.batch_size,
+            steps_per_epoch=settings.steps_per_epoch,
+            inputs=make_inputs(config, settings.modalities),
+            collate=Collator(prompts, settings.modalities, max_length=config.model.max_length),
+            seed=config.seed,
+        )
+    return CurriculumDataModule(members)

@@ -1,0 +1,147 @@
+"""`nano-emox`: every command reads the same layered configuration, so the last words of a line are `key=value` overrides.
+
+Heavy imports are inside the commands: `nano-emox --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.logs import calm, console
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
+                  help="Nano-EmoX: from perception to empathy. Every command takes key=value overrides of the configuration.")
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: make the synthetic corpus, list what is known.")
+backbones_app = typer.Typer(no_args_is_help=True, help="Towers and language model.")
+app.add_typer(data_app, name="data")
+app.add_typer(backbones_app, name="backbones")
+
+Preset = Annotated[str, typer.Option(help="tiny (a laptop, synthetic data) or paper (GPUs, real data), or a YAML file")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="e.g. phases.phase2.optim.lr=2e-5")]
+
+
+@data_app.command("make")
+def data_make(overrides: Overrides = None, preset: Preset = "tiny") -> None:
+    """Write the synthetic corpus, in the real data sets' layouts."""
+    from data_modules.synthetic.corpus import write_corpus
+    from experiments.assembly import configure
+
+    config = configure(preset, overrides or [])
+    report = write_corpus(Path(config.data.root), seed=config.seed, clips=config.data.clips, workers=config.data.workers)
+    console.print(report)
+
+
+@backbones_app.command("make")
+def backbones_make(overrides: Overrides = None, preset: Preset = "tiny") -> None:
+    """Build the tiny backbones in the real checkpoint layouts and pre-train them briefly on the synthetic world."""
+    from experiments.assembly import configure
+    from experiments.pretrain import make_backbones
+
+    make_backbones(configure(preset, overrides or []))
+
+
+@backbones_app.command("parameters")
+def backbones_parameters(
+    overrides: Overrides = None, preset: Preset = "paper",
+    run: Annotated[bool, typer.Option("--run", help="also one forward and backward pass with random weights")] = False,
+) -> None:
+    """Parameters by part, counted on the meta device; with --run, one full-size step with random weights."""
+    from experiments.assembly import configure
+    from experiments.fullsize import parameter_report
+
+    parameter_report(configure(preset, overrides or []), run=run)
+
+
+@app.command()
+def features(overrides: Overrides = None, preset: Preset = "tiny") -> None:
+    """Run the frozen towers once over every clip that training and the benchmarks need."""
+    from experiments.assembly import configure
+    from experiments.extract import extract
+
+    extract(configure(preset, overrides or []))
+
+
+@app.command()
+def train(overrides: Overrides = None, preset: Preset = "tiny") -> None:
+    """Train the phases named by run=[...], or the whole curriculum in one process."""
+    from experiments.assembly import configure
+    from experiments.train import train as fit
+
+    fit(configure(preset, overrides or []))
+
+
+@app.command()
+def evaluate(
+    phase: Annotated[str, typer.Argument(help="phase1, phase2 or phase3")], overrides: Overrides = None, preset: Preset = "tiny"
+) -> None:
+    """Score a phase's checkpoint on every benchmark found under data.root; what is absent is named."""
+    from experiments.assembly import configure
+    from experiments.evaluate import evaluate_phase
+
+    evaluate_phase(configure(preset, overrides or []), phase)
+
+
+@app.command()
+def report(overrides: Overrides = None, preset: Preset = "tiny") -> None:
+    """The end of a run: modality ablation, the table, results.json and the pictures."""
+    from experiments.assembly import configure
+    from experiments.report import report as write
+
+    write(configure(preset, overrides or []))
+
+
+@app.command()
+def predict(
+    clip: Annotated[Path, typer.Argument(help="any video or audio file")],
+    task: Annotated[str, typer.Option(help="mer, msa, ov_mer, eri, mir or erg")] = "mer",
+    subtitle: Annotated[str | None, typer.Option(help="what is said in the clip")] = None,
+    candidates: Annotated[str | None, typer.Option(help="labels to choose from, comma-separated (mer, mir)")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead of streamed text")] = False,
+    run: Annotated[Path, typer.Option(help="the run whose checkpoint answers")] = Path("outputs/latest"),
+    overrides: Overrides = None,
+) -> None:
+    """Answer about one clip: its emotion, sentiment, intent, the reasoning, or an empathetic reply."""
+    from experiments.ask import ask
+
+    labels = tuple(label.strip() for label in candidates.split(",") if label.strip()) if candidates else ()
+    ask(clip, task=task, subtitle=subtitle, candidates=labels, as_json=as_json, run=run, overrides=overrides or [])
+
+
+@app.command()
+def doctor(overrides: Overrides = None, preset: Preset = "tiny") -> None:
+    """What is installed, found and missing."""
+    from experiments.assembly import configure
+    from experiments.doctor import examine
+
+    raise typer.Exit(examine(configure(preset, overrides or [])))
+
+
+@app.command("config")
+def show_config(overrides: Overrides = None, preset: Preset = "tiny") -> None:
+    """Print the resolved configuration."""
+    from experiments.assembly import configure
+    from nano_emox.config import to_dict
+
+    console.print_json(json.dumps(to_dict(configure(preset, overrides or []))))
+
+
+def main() -> None:
+    """Entry point: errors of use are one clear message and exit status 2, never a traceback."""
+    from data_modules.media import MediaError
+    from nano_emox.config import ConfigError
+
+    calm()
+    try:
+        app()
+    except (ConfigError, MediaError, FileNotFoundError) as error:
+        console.print(f"[bold red]nano-emox:[/] {error}", markup=True, soft_wrap=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""The language model: where modality tokens enter, and where the loss is taken.
+
+- Modality positions are negative ids. They are filled from the adapters' tokens; counts that do not match are an error
+  that names the row.
+- The vocabulary is large (151,936 rows), answers are short: the head runs at supervised positions only.
+- LoRA sits inside the model, without a wrapper, so parameter names are the language model's own plus `lora_A`, `lora_B`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+
+from nano_emox.batch import IGNORED, Batch
+from nano_emox.optimisation import Phase, adamw
+from nano_emox.prompts import SLOT_IDS
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class LanguageLoss(NamedTuple):
+    """Cross entropy in float32: the mean over supervised tokens, and per row its sum and count (batch,)."""
+
+    loss: Tensor
+    row_sums: Tensor
+    row_counts: Tensor
+
+
+class LanguageHead(LightningModule):
+    """A causal language model, frozen under LoRA, or bare and trainable (paper, section 3.1).
+
+    Args:
+        model: any Hugging Face causal LM whose projections have the usual names.
+        lora_rank: of the adaptation of its seven projections; 0 leaves the model bare and wholly trainable.
+        lora_alpha, lora_dropout: of LoRA; the scaling is alpha / rank.
+        gradient_checkpointing: recompute layers in the backward pass, also while the model is frozen.
+    """
+
+    phase: Phase
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *,
+        lora_rank: int = 0,
+        lora_alpha: int = 32,
+        lora_dropout: float = 0.05,
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
+            if getattr(model.config, name, None):
+                raise ValueError(f"{type(model).__name__} rescales its logits ({name}); this loss does not support that")
+        self.model = model
+        # Published generation settings (sampling, a repetition penalty) would silently replace greedy decoding.
+        ids = model.generation_config
+        self.model.generation_config = GenerationConfig(
+            bos_token_id=ids.bos_token_id, eos_token_id=ids.eos_token_id, pad_token_id=ids.pad_token_id
+        )
+        if lora_rank:
+            config = LoraConfig(
+                r=lora_rank, lora_alpha=lora_alpha, lora_dropout=lora_dropout, target_modules=list(PROJECTIONS)
+            )
+            inject_adapter_in_model(config, self.model)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not lora_rank or "lora_" in name)
+            if "lora_" in name:
+                parameter.data = parameter.data.float()  # AdamW's steps are too small for bfloat16
+        if lora_rank:
+            self.register_load_state_dict_post_hook(_after_loading)
+        self.gradient_checkpointing = gradient_checkpointing
+        if gradient_checkpointing:
+            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path, *, dtype: torch.dtype = torch.float32, **settings: Any) -> LanguageHead:
+        """Load a causal LM from a directory in the Hugging Face layout; `settings` are those of the constructor.
+
+        Raises:
+            FileNotFoundError: there is no `config.json`.
+        """
+        directory = Path(directory)
+        if not (directory / "config.json").is_file():
+            raise FileNotFoundError(f"no config.json in {directory}; expected a causal LM in the Hugging Face layout")
+        return cls(AutoModelForCausalLM.from_pretrained(directory, dtype=dtype), **settings)
+
+    @property
+    def width(self) -> int:
+        """Dimension of a token."""
+        return int(self.model.config.get_text_config().hidden_size)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode only where something trains: no dropout while model and LoRA are frozen."""
+        trains = any(parameter.requires_grad for parameter in self.model.parameters())
+        return super().train(mode and trains)
+
+    def bypass_idle_lora(self) -> bool:
+        """Leave LoRA's arithmetic out where it is frozen and adds exactly zero (phases 1 and 2); returns whether it is.
+
+        Called at every phase boundary and after weights were loaded, the two moments at which that can change.
+        """
+        lora = {name: parameter for name, parameter in self.model.named_parameters() if "lora_" in name}
+        trains = {name: parameter.requires_grad for name, parameter in lora.items()}
+        idle = not any(trains.values()) and not any(bool(p.any()) for name, p in lora.items() if "lora_B" in name)
+        for module in self.model.modules():
+            if isinstance(module, BaseTunerLayer) and module.disable_adapters != idle:
+                module.enable_adapters(not idle)
+        for name, parameter in lora.items():  # the switch above also moves these flags, which are the curriculum's
+            parameter.requires_grad_(trains[name])
+        return idle
+
+    def splice(
+        self, input_ids: Tensor, tokens: Mapping[str, Tensor], slots: Mapping[str, Tensor], names: Sequence[str] = ()
+    ) -> Tensor:
+        """Embed ids and put modality tokens where the ids are negative.
+
+        Args:
+            input_ids: (batch, length); `SLOT_IDS` at modality positions.
+            tokens: per block, (rows that have it, n, width), in row order.
+            slots: per block, (batch,) bool: which rows have it.
+            names: of the rows, for the error.
+
+        Returns:
+            (batch, length, width) in the model's dtype.
+
+        Raises:
+            ValueError: a row has more or fewer positions of a block than there are tokens for it.
+        """
+        embedded = self.model.get_input_embeddings()(input_ids.clamp(min=0))
+        filled = torch.zeros_like(input_ids, dtype=torch.bool)
+        for name, slot_id in SLOT_IDS.items():
+            positions = input_ids == slot_id
+            values = tokens.get(name)
+            rows = slots.get(name, torch.zeros_like(input_ids[:, 0], dtype=torch.bool)).to(torch.bool)
+            size = 0 if values is None else values.shape[1]
+            if values is not None and values.shape[0] != int(rows.sum()):
+                raise ValueError(f"{name}: tokens for {values.shape[0]} rows, but {int(rows.sum())} rows have the block")
+            counts, expected = positions.sum(1), rows * size
+            if not torch.equal(counts, expected):
+                row = int((counts != expected).nonzero()[0, 0])
+                label = f"row {row} ({names[row]})" if names else f"row {row}"
+                raise ValueError(
+                    f"{name}: {label} has {int(counts[row])} positions for {int(expected[row])} tokens; the prompt and the"
+                    " model must be built with the same `model.tokens`"
+                )
+            if values is not None and len(values):
+                embedded = embedded.masked_scatter(positions[..., None], values.to(embedded.dtype))
+            filled |= positions
+        if not torch.equal(filled, input_ids < 0):
+            raise ValueError(f"input_ids hold negative ids other than {sorted(SLOT_IDS.values())}")
+        return embedded
+
+    def loss(self, batch: Batch, tokens: Mapping[str, Tensor] | None = None) -> LanguageLoss:
+        """Next-token cross entropy over the answer's tokens (paper, section 3.2).
+
+        Raises:
+            ValueError: no position of the batch is supervised, or the blocks do not fit (see `splice`).
+        """
+        embedded = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            for module in self.model.modules():
+                if hasattr(module, "gradient_checkpointing"):
+                    module.training = True  # this flag alone: frozen layers would otherwise not be recomputed
+        hidden = self.model.get_decoder()(
+            inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), use_cache=False
+        ).last_hidden_state
+        targets = batch.labels[:, 1:]
+        rows, positions = (targets != IGNORED).nonzero(as_tuple=True)
+        if not len(rows):
+            raise ValueError(f"no supervised position in the batch {list(names_of(batch)) or tuple(batch.labels.shape)}")
+        logits = self.model.get_output_embeddings()(hidden[rows, positions]).float()
+        losses = nn.functional.cross_entropy(logits, targets[rows, positions], reduction="none")
+        sums = torch.zeros(len(targets), dtype=losses.dtype, device=losses.device).index_add(0, rows, losses)
+        return LanguageLoss(losses.mean(), sums.detach(), torch.bincount(rows, minlength=len(targets)))
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        batch: Batch,
+        tokens: Mapping[str, Tensor] | None = None,
+        max_new_tokens: int = 512,
+        streamer: Any = None,
+        **options: Any,
+    ) -> Tensor:
+        """Answer, greedily unless `options` (as in `generate` of transformers) say otherwise.
+
+        Args:
+            batch: prompts, padded on the left.
+            tokens: per block, as in `splice`.
+            max_new_tokens: upper limit of an answer.
+            streamer: receives tokens as they come; for one row only.
+
+        Returns:
+            (batch, new tokens) int64: new tokens only, padded after the end of turn.
+
+        Raises:
+            ValueError: the batch is padded on the right.
+        """
+        if not bool(batch.attention_mask[:, -1].all()):
+            raise ValueError("prompts for generation are padded on the left: Collator(..., generate=True)")
+        embedded = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
+        options = {"do_sample": False, "max_new_tokens": max_new_tokens, "streamer": streamer, **options}
+        defaults = self.model.generation_config
+        if defaults.pad_token_id is None and "pad_token_id" not in options:
+            ends = options.get("eos_token_id", defaults.eos_token_id)
+            options["pad_token_id"] = ends[0] if isinstance(ends, list | tuple) else ends
+        generated: Any = self.model.generate(
+            inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), **options
+        )
+        return generated
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Plain language modelling, where this module is trained on its own; batches have no slots."""
+        loss = self.loss(batch).loss
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Token mean of the loss, logged as `val/loss`."""
+        loss = self.loss(batch).loss
+        self.log("val/loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch))
+        return loss
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW as `self.phase` says."""
+        return adamw(self.named_parameters(), self.phase)
+
+
+def names_of(batch: Batch) -> list[str]:
+    """`data set/sample` of every row, where the batch has its items."""
+    return [f"{item.sample.dataset}/{item.sample.id}" for item in batch.items]
+
+
+def _after_loading(head: nn.Module, _: object) -> None:
+    assert isinstance(head, LanguageHead)
+    head.bypass_idle_lora()
