@@ -41,6 +41,7 @@ class Phase:
         epochs: length of the phase.
         steps_per_epoch: optimizer steps an epoch has; the schedule's length is `epochs * steps_per_epoch`.
         optim: optimizer settings, handed to the module as they are.
+        first_step: where the phase starts on the step axis of the whole curriculum, whatever part of it a process runs.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Phase:
     epochs: int
     steps_per_epoch: int
     optim: Any
+    first_step: int = 0
 
     @property
     def total_steps(self) -> int:
@@ -165,6 +167,10 @@ class P2ECurriculum(Callback):
         if trainer.current_epoch >= self.ends[-1] and self.phase.name not in self._left:
             self._leave(trainer)
 
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        own = trainer.global_step - sum(phase.total_steps for phase in self.phases[: self.index])
+        pl_module.log("p2e/step", float(self.phase.first_step + own))
+
     def state_dict(self) -> dict[str, Any]:
         return {"phase": self.phase.name}
 
@@ -200,7 +206,9 @@ class P2ECurriculum(Callback):
 
     def _check_can_move(self, trainer: Trainer) -> None:
         if trainer.max_epochs != self.epochs:
-            raise MisconfigurationException(f"the curriculum lasts {self.epochs} epochs; Trainer(max_epochs={trainer.max_epochs})")
+            raise MisconfigurationException(
+                f"the curriculum lasts {self.epochs} epochs; Trainer(max_epochs={trainer.max_epochs})"
+            )
         if trainer.reload_dataloaders_every_n_epochs != 1:
             raise MisconfigurationException("phases swap data between epochs; set Trainer(reload_dataloaders_every_n_epochs=1)")
         if trainer.strategy.restore_checkpoint_after_setup:

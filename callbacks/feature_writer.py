@@ -31,8 +31,14 @@ class FeatureWriter(BasePredictionWriter):
         self._waiting: dict[str, dict[str, dict[str, Tensor]]] = {modality: {} for modality in writers}
 
     def write_on_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, prediction: Any, batch_indices: Sequence[int] | None, batch: Any,
-        batch_idx: int, dataloader_idx: int,
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
     ) -> None:
         features: Mapping[str, Tensor] = prediction["features"]
         for row, key in enumerate(prediction["key"]):

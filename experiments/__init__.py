@@ -1,0 +1,1 @@
+"""The recipes: configuration in, a run out. Imports everything; nothing imports it."""

@@ -19,7 +19,14 @@ VOCABULARIES = {Task.MER: "MER2023", Task.MIR: "MIntRec"}  # whose labels are of
 
 
 def ask(
-    clip: Path, *, task: str, subtitle: str | None, candidates: Sequence[str], as_json: bool, run: Path, overrides: Sequence[str]
+    clip: Path,
+    *,
+    task: str,
+    subtitle: str | None,
+    candidates: Sequence[str],
+    as_json: bool,
+    run: Path,
+    overrides: Sequence[str],
 ) -> None:
     """Answer about `clip` with the last stage of `run`, streaming, or as one JSON object."""
     if task not in set(Task):
@@ -44,11 +51,18 @@ def ask(
         sys.stdout.flush()
 
     result = predictor.clip(
-        clip, chosen, media_inputs(config, modalities), subtitle=subtitle, candidates=candidates, stream=None if as_json else stream
+        clip,
+        chosen,
+        media_inputs(config, modalities),
+        subtitle=subtitle,
+        candidates=candidates,
+        stream=None if as_json else stream,
     )
     if as_json:
         answer = asdict(result.answer)
-        print(json.dumps({"clip": str(clip), "task": task, "modalities": list(result.modalities), **answer}, ensure_ascii=False))
+        print(
+            json.dumps({"clip": str(clip), "task": task, "modalities": list(result.modalities), **answer}, ensure_ascii=False)
+        )
         return
     console.print(f"[dim]from {', '.join(result.modalities) or 'nothing but the question'}[/]")
     if not result.answer.parsed:

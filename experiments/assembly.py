@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import seed_everything
+from transformers.utils.logging import disable_progress_bar
 
 from callbacks.curriculum import Phase
 from data_modules.curriculum import CurriculumDataModule
@@ -31,18 +32,23 @@ def configure(preset: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     if not file.is_file():
         known = sorted(path.stem for path in (HERE / "presets").glob("*.yaml"))
         raise ConfigError(f"--preset: no preset {preset!r}; there are {', '.join(known)}, or give a YAML file")
-    return load([HERE / "p2e.yaml", file], overrides)
+    config = load([HERE / "p2e.yaml", file], overrides)
+    disable_progress_bar()  # of transformers, which would draw one for every file it loads
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    return config
 
 
 def phases_of(config: ExperimentConfig) -> list[Phase]:
     """The phases to run, in curriculum order."""
     names = config.run or list(config.phases)
-    wanted = [name for name in config.phases if name in names]
-    return [
-        Phase(name, name, tuple(p.trainable), p.epochs, p.steps_per_epoch, p.optim)
-        for name, p in config.phases.items()
-        if name in wanted
-    ]
+    phases, first_step = [], 0
+    for name, p in config.phases.items():
+        phase = Phase(name, name, tuple(p.trainable), p.epochs, p.steps_per_epoch, p.optim, first_step)
+        first_step += phase.total_steps
+        if name in names:
+            phases.append(phase)
+    return phases
 
 
 def stage(config: ExperimentConfig, phase: str) -> list[str]:

@@ -14,8 +14,13 @@ import typer
 
 from experiments.logs import calm, console
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
-                  help="Nano-EmoX: from perception to empathy. Every command takes key=value overrides of the configuration.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Nano-EmoX: from perception to empathy. Every command takes key=value overrides of the configuration.",
+)
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: make the synthetic corpus, list what is known.")
 backbones_app = typer.Typer(no_args_is_help=True, help="Towers and language model.")
 app.add_typer(data_app, name="data")
@@ -47,7 +52,8 @@ def backbones_make(overrides: Overrides = None, preset: Preset = "tiny") -> None
 
 @backbones_app.command("parameters")
 def backbones_parameters(
-    overrides: Overrides = None, preset: Preset = "paper",
+    overrides: Overrides = None,
+    preset: Preset = "paper",
     run: Annotated[bool, typer.Option("--run", help="also one forward and backward pass with random weights")] = False,
 ) -> None:
     """Parameters by part, counted on the meta device; with --run, one full-size step with random weights."""

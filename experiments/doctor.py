@@ -15,7 +15,18 @@ from data_modules.datasets import DATASETS
 from experiments.logs import console, wandb_mode
 from nano_emox.config import ExperimentConfig
 
-PACKAGES = ("torch", "torchvision", "torchaudio", "lightning", "transformers", "peft", "torchmetrics", "wandb", "omegaconf", "av")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "lightning",
+    "transformers",
+    "peft",
+    "torchmetrics",
+    "wandb",
+    "omegaconf",
+    "av",
+)
 COMPROMISED = {"lightning": ("2.6.2", "2.6.3")}  # these two releases on the index stole credentials
 OK, MISSING, NOTE = "[green]✓[/]", "[red]✗[/]", "[yellow]·[/]"
 
@@ -26,7 +37,9 @@ def examine(config: ExperimentConfig) -> int:
     for column in ("", "what", "found"):
         table.add_column(column, overflow="fold")
     fatal = _packages(table) + _machine(table) + _backbones(table, config) + _data(table, config)
-    table.add_row(NOTE, "W&B", f"{wandb_mode(config)}" + ("" if wandb_mode(config) == "online" else "; `wandb login` to go online"))
+    table.add_row(
+        NOTE, "W&B", f"{wandb_mode(config)}" + ("" if wandb_mode(config) == "online" else "; `wandb login` to go online")
+    )
     console.print(table)
     if fatal:
         console.print(f"[red]{fatal} thing(s) missing[/]: a run with this configuration cannot start yet")
@@ -67,7 +80,9 @@ def _backbones(table: Table, config: ExperimentConfig) -> int:
         path = root / getattr(config.backbones, part)
         found = path.exists()
         how = "made by `make backbones`" if tiny else "put the published checkpoint there (docs/weights.md)"
-        table.add_row(OK if found else NOTE if tiny else MISSING, f"{part} backbone", str(path) if found else f"{path} is missing; {how}")
+        table.add_row(
+            OK if found else NOTE if tiny else MISSING, f"{part} backbone", str(path) if found else f"{path} is missing; {how}"
+        )
         fatal += not found and not tiny
     return fatal
 
@@ -86,6 +101,10 @@ def _data(table: Table, config: ExperimentConfig) -> int:
         elif config.data.synthetic:
             table.add_row(NOTE, f"{name} ({role})", "made by `make data`")
         else:
-            table.add_row(MISSING if "training" in role else NOTE, f"{name} ({role})", f"{root / card.folder} is missing; {card.how_to_obtain}")
+            table.add_row(
+                MISSING if "training" in role else NOTE,
+                f"{name} ({role})",
+                f"{root / card.folder} is missing; {card.how_to_obtain}",
+            )
             fatal += "training" in role
     return fatal

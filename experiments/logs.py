@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from nano_emox.config import ExperimentConfig, to_dict
@@ -22,12 +23,22 @@ def calm() -> None:
     for name in ("lightning.pytorch", "lightning.fabric", "transformers", "torch.distributed", "wandb", "PIL", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (
-        ".*does not have many workers.*", ".*num_workers.*", ".*log_every_n_steps.*", ".*Checkpoint directory.*",
-        ".*tensorboardX.*", ".*in eval mode at the start of training.*", ".*isinstance.*treespec.*", ".*LeafSpec.*",
-        ".*lr_scheduler.step.*", ".*No `ckpt_path`.*", ".*ckpt_path=.last.*", ".*batch_size from an ambiguous.*",
+        ".*does not have many workers.*",
+        ".*num_workers.*",
+        ".*log_every_n_steps.*",
+        ".*Checkpoint directory.*",
+        ".*tensorboardX.*",
+        ".*in eval mode at the start of training.*",
+        ".*isinstance.*treespec.*",
+        ".*LeafSpec.*",
+        ".*lr_scheduler.step.*",
+        ".*No `ckpt_path`.*",
+        ".*ckpt_path=.last.*",
+        ".*batch_size from an ambiguous.*", ".*no `val_dataloader`.*",
     ):
         warnings.filterwarnings("ignore", message=message)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
@@ -51,16 +62,27 @@ def make_loggers(config: ExperimentConfig, name: str) -> list[Logger]:
     if mode == "disabled":
         return loggers
     output.mkdir(parents=True, exist_ok=True)
-    wandb = WandbLogger(
-        project=config.wandb.project, entity=config.wandb.entity, group=config.wandb.group, name=output.name,
-        id=_run_id(output), resume="allow", save_dir=output, offline=mode == "offline", config=to_dict(config),
+    if rank_zero_only.rank != 0:
+        return loggers
+    import wandb  # late: it is slow, and not wanted where the mode is disabled
+
+    run = wandb.init(
+        project=config.wandb.project,
+        entity=config.wandb.entity,
+        group=config.wandb.group,
+        name=output.name,
+        id=_run_id(output),
+        resume="allow" if mode == "online" else None,
+        dir=output,
+        mode="online" if mode == "online" else "offline",
+        config=to_dict(config),
+        reinit="finish_previous",
     )
-    if hasattr(wandb.experiment, "define_metric"):  # a dummy on ranks other than 0
-        wandb.experiment.define_metric("p2e/step")
-        wandb.experiment.define_metric("*", step_metric="p2e/step")
+    run.define_metric("p2e/step")
+    run.define_metric("*", step_metric="p2e/step")
+    loggers.append(WandbLogger(experiment=run, save_dir=output))
     if mode == "offline":
         console.print(f"[dim]W&B is offline; the run lies in {output / 'wandb'} (wandb login, then wandb sync, uploads it)[/]")
-    loggers.append(wandb)
     return loggers
 
 

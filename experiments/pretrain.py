@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from experiments.logs import console
+from experiments.logs import calm, console
 from nano_emox import tiny
 from nano_emox.config import ConfigError, ExperimentConfig
 from nano_emox.language_pretraining import LanguagePretraining, accuracy_by_task
@@ -34,14 +36,25 @@ def make_backbones(config: ExperimentConfig) -> Path:
     if config.backbones.preset != "tiny":
         raise ConfigError(f"backbones.preset: {config.backbones.preset!r} is downloaded, not made; see `nano-emox doctor`")
     root = Path(config.backbones.root)
-    bar = TQDMProgressBar(refresh_rate=10)
-    towers = pretrain_towers(root, config.backbones.tower_steps, config.seed, callbacks=[bar], enable_progress_bar=True)
-    language = _language(config, root)
+    console.print("pre-training three towers and, beside them, a language model")
+    # Towers and language model do not need each other, and small matrices do not fill two cores.
+    with ProcessPoolExecutor(1, get_context("spawn"), _start_worker) as beside:
+        pending = beside.submit(pretrain_towers, root, config.backbones.tower_steps, config.seed)
+        language = _language(config, root)
+        towers = pending.result()
     _show(towers, language)
-    report = {"towers": [{"modality": t.modality, "scores": t.scores, "seconds": t.seconds} for t in towers], "language": language}
+    report = {
+        "towers": [{"modality": t.modality, "scores": t.scores, "seconds": t.seconds} for t in towers],
+        "language": language,
+    }
     target = root / "report.json"
     target.write_text(json.dumps(report, indent=2))
     return target
+
+
+def _start_worker() -> None:
+    calm()
+    torch.set_num_threads(1)
 
 
 def _language(config: ExperimentConfig, root: Path) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from lightning.pytorch.loggers import WandbLogger
 
-from data_modules.media import read_frames
 from data_modules.inputs import InputReader
+from data_modules.media import read_frames
 from data_modules.record import Item, Sample, Task
 from experiments.assembly import checkpoints_of, found_datasets, make_inputs, make_model, make_prompts, stage, stages
 from experiments.evaluate import answer, benchmark_samples, digest_of
@@ -80,7 +80,11 @@ def ablate(
     prompts = make_prompts(config)
     for name, modalities in ABLATION.items():
         predictor = Predictor(
-            model, prompts, modalities=modalities, max_new_tokens=config.model.max_new_tokens, max_length=config.model.max_length
+            model,
+            prompts,
+            modalities=modalities,
+            max_new_tokens=config.model.max_new_tokens,
+            max_length=config.model.max_length,
         )
         log = directory / f"ablation-{name}-{digest}.jsonl"
         predictions = answer(predictor, samples, inputs, log, config.evaluation.batch_size, f"given {name} only")
@@ -105,10 +109,14 @@ def draw(
     drawn.append(pictures.ablation_bars(ablation, folder / "modalities.png", chance=chance.get("mer.hit_rate"), note=note))
     if mer:
         drawn.append(
-            pictures.confusion_matrix([p.gold_label or "" for p in mer], [p.label for p in mer], folder / "confusion.png", note=note)
+            pictures.confusion_matrix(
+                [p.gold_label or "" for p in mer], [p.label for p in mer], folder / "confusion.png", note=note
+            )
         )
         gates = gate_weights(config, model, [by_id[p.dataset, p.id] for p in mer], inputs)
-        experts = [f"speech {s}, visual {v}" for s, v in zip(config.model.speech_layers, config.model.visual_layers, strict=True)]
+        experts = [
+            f"speech {s}, visual {v}" for s, v in zip(config.model.speech_layers, config.model.visual_layers, strict=True)
+        ]
         drawn.append(pictures.gate_weights(gates, folder / "gates.png", experts=experts, note=note))
     cells = [cell for p in _spread(predictions) if (cell := _cell(p, by_id[p.dataset, p.id]))]
     if cells:
@@ -123,9 +131,13 @@ def training_log(config: ExperimentConfig) -> list[dict[str, Any]]:
         with file.open(newline="") as stream:
             for row in csv.DictReader(stream):
                 if row.get("train/loss") or row.get("val/loss"):
-                    losses = {name: float(row[f"{name}/loss"]) if row.get(f"{name}/loss") else None for name in ("train", "val")}
+                    losses = {
+                        name: float(row[f"{name}/loss"]) if row.get(f"{name}/loss") else None for name in ("train", "val")
+                    }
                     step = float(row.get("p2e/step") or row["step"])
-                    rows.append({"step": step, "phase": file.parent.name, "train_loss": losses["train"], "val_loss": losses["val"]})
+                    rows.append(
+                        {"step": step, "phase": file.parent.name, "train_loss": losses["train"], "val_loss": losses["val"]}
+                    )
     return rows
 
 
@@ -154,7 +166,9 @@ def log(
     for logger in make_loggers(config, "report"):
         for phase, values in scores.items():
             logger.log_metrics({f"{phase}/{name}": value for name, value in values.items()})
-        logger.log_metrics({f"ablation/{name}/{key}": value for name, values in ablation.items() for key, value in values.items()})
+        logger.log_metrics(
+            {f"ablation/{name}/{key}": value for name, values in ablation.items() for key, value in values.items()}
+        )
         if isinstance(logger, WandbLogger):
             for path in drawn:
                 if path.stem != "answers":
@@ -190,7 +204,11 @@ def _gold(p: Prediction) -> tuple[str, str, bool | None]:
         case Task.MER | Task.MIR:
             return str(p.gold_label), p.label or p.text, p.label == p.gold_label
         case Task.OV_MER:
-            return ", ".join(p.gold_words or ()), ", ".join(p.words or ()) or p.text, bool(set(p.words or ()) & set(p.gold_words or ()))
+            return (
+                ", ".join(p.gold_words or ()),
+                ", ".join(p.words or ()) or p.text,
+                bool(set(p.words or ()) & set(p.gold_words or ())),
+            )
         case Task.MSA:
             return f"sentiment {p.gold_score:+.1f}", ", ".join(p.words or ()) or p.text, None
         case Task.ERG:

@@ -58,7 +58,9 @@ def train(config: ExperimentConfig) -> NanoEmoX:
 def show_trained(curriculum: P2ECurriculum, model: NanoEmoX) -> None:
     """Print which parameters each phase trained."""
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    table = Table("phase", "trained", "parameters", title="What trained; everything else is bit-equal to before", title_justify="left")
+    table = Table(
+        "phase", "trained", "parameters", title="What trained; everything else is bit-equal to before", title_justify="left"
+    )
     for phase, names in curriculum.trained.items():
         parts = dict.fromkeys(f"{n.split('.')[0]} (LoRA)" if "lora_" in n else n.split(".")[0] for n in names)
         table.add_row(phase, ", ".join(parts), f"{sum(sizes[n] for n in names):,} of {sum(sizes.values()):,}")

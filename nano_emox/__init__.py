@@ -1,0 +1,1 @@
+"""Nano-EmoX: the model, and what is computed with it."""

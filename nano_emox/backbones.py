@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -76,9 +75,7 @@ def locate(config: BackboneConfig, modalities: Collection[str] = tuple(SOURCES))
     return found
 
 
-def load_towers(
-    config: BackboneConfig, model: ModelConfig, modalities: Collection[str] = TOWERS
-) -> dict[str, FrozenEncoder]:
+def load_towers(config: BackboneConfig, model: ModelConfig, modalities: Collection[str] = TOWERS) -> dict[str, FrozenEncoder]:
     """The frozen towers by modality (`visual`, `speech`, `face`).
 
     Raises:
@@ -126,9 +123,7 @@ def feature_widths(config: BackboneConfig) -> dict[str, int]:
 
 def load_model(config: BackboneConfig, model: ModelConfig, *, online: bool = False) -> NanoEmoX:
     """The whole model; with `online`, the towers are attached and batches may carry media."""
-    return NanoEmoX(
-        model, load_language(config, model), feature_widths(config), load_towers(config, model) if online else None
-    )
+    return NanoEmoX(model, load_language(config, model), feature_widths(config), load_towers(config, model) if online else None)
 
 
 def build_random(preset: str, model: ModelConfig | None = None, dtype: torch.dtype = torch.bfloat16) -> NanoEmoX:
@@ -177,5 +172,3 @@ def dtype_of(name: str) -> torch.dtype:
     if name not in known:
         raise ValueError(f"backbones.dtype: {name!r}; choose {', '.join(known)}")
     return known[name]
-
-

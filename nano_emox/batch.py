@@ -73,8 +73,12 @@ class Batch:
         )
 
     def pin_memory(self) -> Batch:
-        return replace(self, input_ids=self.input_ids.pin_memory(), labels=self.labels.pin_memory(),
-                       features={k: v.pin_memory() for k, v in self.features.items()})
+        return replace(
+            self,
+            input_ids=self.input_ids.pin_memory(),
+            labels=self.labels.pin_memory(),
+            features={k: v.pin_memory() for k, v in self.features.items()},
+        )
 
 
 class Collator:
@@ -91,7 +95,12 @@ class Collator:
     """
 
     def __init__(
-        self, prompts: PromptTokenizer, modalities: Collection[str] = MODALITIES, *, max_length: int = 1024, generate: bool = False
+        self,
+        prompts: PromptTokenizer,
+        modalities: Collection[str] = MODALITIES,
+        *,
+        max_length: int = 1024,
+        generate: bool = False,
     ) -> None:
         unknown = set(modalities) - set(MODALITIES)
         if unknown:

@@ -150,6 +150,7 @@ class TrainerConfig:
     gradient_clip_val: float = 1.0
     accumulate_grad_batches: int = 1
     log_every_n_steps: int = 10
+    threads: int = 0  # of the CPU, for torch; 0 is torch's own choice
 
 
 @dataclass
@@ -261,7 +262,9 @@ def _check(config: ExperimentConfig) -> None:
     for name in config.run:
         if name not in config.phases:
             near = difflib.get_close_matches(name, config.phases, n=1, cutoff=0.3)
-            raise ConfigError(f"run: no phase {name!r}; {'did you mean ' + near[0] if near else 'there are ' + ', '.join(config.phases)}")
+            raise ConfigError(
+                f"run: no phase {name!r}; {'did you mean ' + near[0] if near else 'there are ' + ', '.join(config.phases)}"
+            )
     for name, phase in config.phases.items():
         for other in phase.init_from:
             if other not in config.phases:
@@ -287,7 +290,9 @@ def require_paths(config: ExperimentConfig, *keys: str) -> None:
         path = Path(str(OmegaConf.select(OmegaConf.structured(config), key)))
         if not path.exists():
             parent = next((p for p in path.parents if p.exists()), Path())
-            near = difflib.get_close_matches(path.name, [p.name for p in parent.iterdir()] if parent == path.parent else [], n=1)
+            near = difflib.get_close_matches(
+                path.name, [p.name for p in parent.iterdir()] if parent == path.parent else [], n=1
+            )
             problems.append(f"{key}: {path} does not exist" + (f"; did you mean {parent / near[0]}?" if near else ""))
     if problems:
         raise ConfigError("\n".join(problems))

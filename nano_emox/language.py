@@ -28,11 +28,16 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 
 
 class LanguageLoss(NamedTuple):
-    """Cross entropy in float32: the mean over supervised tokens, and per row its sum and count (batch,)."""
+    """Cross entropy in float32: the mean over supervised tokens, and per row its sum and count, (batch,)."""
 
     loss: Tensor
     row_sums: Tensor
     row_counts: Tensor
+
+    @property
+    def row_mean(self) -> Tensor:
+        """The mean of the rows' own means: a label of one token weighs as much as a description of forty."""
+        return (self.row_sums / self.row_counts.clamp(min=1)).mean()
 
 
 class LanguageHead(LightningModule):
@@ -67,9 +72,7 @@ class LanguageHead(LightningModule):
             bos_token_id=ids.bos_token_id, eos_token_id=ids.eos_token_id, pad_token_id=ids.pad_token_id
         )
         if lora_rank:
-            config = LoraConfig(
-                r=lora_rank, lora_alpha=lora_alpha, lora_dropout=lora_dropout, target_modules=list(PROJECTIONS)
-            )
+            config = LoraConfig(r=lora_rank, lora_alpha=lora_alpha, lora_dropout=lora_dropout, target_modules=list(PROJECTIONS))
             inject_adapter_in_model(config, self.model)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(not lora_rank or "lora_" in name)
@@ -180,7 +183,7 @@ class LanguageHead(LightningModule):
         logits = self.model.get_output_embeddings()(hidden[rows, positions]).float()
         losses = nn.functional.cross_entropy(logits, targets[rows, positions], reduction="none")
         sums = torch.zeros(len(targets), dtype=losses.dtype, device=losses.device).index_add(0, rows, losses)
-        return LanguageLoss(losses.mean(), sums.detach(), torch.bincount(rows, minlength=len(targets)))
+        return LanguageLoss(losses.mean(), sums, torch.bincount(rows, minlength=len(targets)))
 
     @torch.inference_mode()
     def generate(
@@ -213,9 +216,8 @@ class LanguageHead(LightningModule):
         if defaults.pad_token_id is None and "pad_token_id" not in options:
             ends = options.get("eos_token_id", defaults.eos_token_id)
             options["pad_token_id"] = ends[0] if isinstance(ends, list | tuple) else ends
-        generated: Any = self.model.generate(
-            inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), **options
-        )
+        model: Any = self.model
+        generated: Tensor = model.generate(inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), **options)
         return generated
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -117,7 +117,9 @@ class NanoEmoX(LightningModule):
             tokens["fusion"], gates = fused.tokens, fused.gates
         for name, rows in batch.slots.items():
             if name not in tokens and bool(rows.any()):
-                raise ValueError(f"{int(rows.sum())} rows have the block {name!r}, but the batch has only {sorted(batch.features)}")
+                raise ValueError(
+                    f"{int(rows.sum())} rows have the block {name!r}, but the batch has only {sorted(batch.features)}"
+                )
         return Embedded(tokens, gates)
 
     def features(self, batch: Batch) -> Mapping[str, Tensor]:
@@ -164,7 +166,7 @@ class NanoEmoX(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses, _ = self(batch)
         for row, item in enumerate(batch.items):
-            pair = torch.stack([losses.row_sums[row].double(), losses.row_counts[row].double()])
+            pair = torch.stack([losses.row_sums[row].detach().double(), losses.row_counts[row].double()])
             self._validation[TASKS.index(item.task)] += pair
         return losses.loss
 
@@ -186,7 +188,7 @@ class NanoEmoX(LightningModule):
         means = {}
         for task in sorted({item.task for item in batch.items}):
             rows = torch.tensor([item.task == task for item in batch.items], device=losses.row_sums.device)
-            means[str(task)] = losses.row_sums[rows].sum() / losses.row_counts[rows].sum().clamp(min=1)
+            means[str(task)] = losses.row_sums[rows].detach().sum() / losses.row_counts[rows].sum().clamp(min=1)
         return means
 
     def train(self, mode: bool = True) -> Self:
@@ -207,7 +209,7 @@ class NanoEmoX(LightningModule):
     def _trainable(self) -> set[str]:
         return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """What was learned or given; before anything was, all parameters."""
         state = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if name in self.learned} if self.learned else state
@@ -225,14 +227,17 @@ class NanoEmoX(LightningModule):
         own = dict(super().state_dict())
         wrong = sorted(name for name, value in state.items() if name not in own or own[name].shape != value.shape)
         if wrong:
-            raise ValueError(f"{source}: {len(wrong)} parameters are unknown to this model or of another shape, e.g. {wrong[:4]}")
+            raise ValueError(
+                f"{source}: {len(wrong)} parameters are unknown to this model or of another shape, e.g. {wrong[:4]}"
+            )
         self.learned |= set(state)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._take(checkpoint["state_dict"], "the checkpoint")
         self._resumed = set(checkpoint["state_dict"])
 
-    def on_train_start(self) -> None:
+    def on_fit_start(self) -> None:
+        self.train()  # Lightning leaves modes as they are, and new modules start in training mode
         if self._resumed is not None and self.trainer.ckpt_path is not None:
             missing = sorted(self._trainable() - self._resumed)
             if missing:

@@ -84,6 +84,6 @@ def adamw(named_parameters: Iterable[tuple[str, nn.Parameter]], phase: Phase) ->
         {"params": decayed, "weight_decay": optim.weight_decay, "name": "decay"},
         {"params": undecayed, "weight_decay": 0.0, "name": "no_decay"},
     ]
-    optimizer = AdamW([group for group in groups if group["params"]], lr=optim.lr, betas=tuple(optim.betas))
+    optimizer = AdamW([group for group in groups if group["params"]], lr=optim.lr, betas=(optim.betas[0], optim.betas[1]))
     scheduler = LambdaLR(optimizer, schedule(optim, phase.total_steps))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step", "name": "lr"}}

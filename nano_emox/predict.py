@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from data_modules.media import Reason, MediaError, probe
 from data_modules.inputs import MediaInputs
+from data_modules.media import MediaError, Reason, probe
 from data_modules.record import Item, Media, Sample, Task
 from nano_emox.batch import Collator
 from nano_emox.model import NanoEmoX
@@ -42,8 +42,13 @@ class Predictor:
     """
 
     def __init__(
-        self, model: NanoEmoX, prompts: PromptTokenizer, *, modalities: Collection[str] = MODALITIES,
-        max_new_tokens: int = 512, max_length: int = 1024,
+        self,
+        model: NanoEmoX,
+        prompts: PromptTokenizer,
+        *,
+        modalities: Collection[str] = MODALITIES,
+        max_new_tokens: int = 512,
+        max_length: int = 1024,
     ) -> None:
         self.model = model.eval()
         self.prompts = prompts
@@ -58,7 +63,13 @@ class Predictor:
         return [parse(item.task, text, item.sample.candidates) for item, text in zip(items, texts, strict=True)]
 
     def clip(
-        self, path: str | Path, task: Task, inputs: MediaInputs, *, subtitle: str | None = None, candidates: Sequence[str] = (),
+        self,
+        path: str | Path,
+        task: Task,
+        inputs: MediaInputs,
+        *,
+        subtitle: str | None = None,
+        candidates: Sequence[str] = (),
         stream: Callable[[str], None] | None = None,
     ) -> ClipAnswer:
         """Answer about any video or audio file.
@@ -78,7 +89,13 @@ class Predictor:
             raise MediaError(path, Reason.NO_VIDEO, "the file has neither a picture nor sound")
         media = Media(video=path if info.has_video else None, audio=None if info.has_video else path)
         sample = Sample(
-            path.name, "clip", "predict", (task,), media, subtitle=subtitle, candidates=tuple(sorted(candidates, key=str.casefold))
+            path.name,
+            "clip",
+            "predict",
+            (task,),
+            media,
+            subtitle=subtitle,
+            candidates=tuple(sorted(candidates, key=str.casefold)),
         )
         item = Item(sample, task, 0, inputs(sample))
         batch = self.collate([item])

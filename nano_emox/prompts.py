@@ -45,7 +45,13 @@ Segment = Template | UserText | Slot
 
 
 def compose(
-    sample: Sample, task: Task, slots: Collection[str], *, text: bool = True, drop_turns: int = 0, cues: Mapping[str, str] | None = None
+    sample: Sample,
+    task: Task,
+    slots: Collection[str],
+    *,
+    text: bool = True,
+    drop_turns: int = 0,
+    cues: Mapping[str, str] | None = None,
 ) -> list[Segment]:
     """The user's message of a sample: the instruction first, then the evidence.
 

@@ -21,16 +21,12 @@ QUESTIONS: dict[Task, str] = {
         "[Recognition] Please select the label that can best describe the person’s emotional state from the provided"
         f" candidate labels: {CANDIDATES}."
     ),
-    Task.OV_MER: (
-        "[Recogn_OV] Recognize all the possible emotional states the character might be feeling in this context."
-    ),
+    Task.OV_MER: ("[Recogn_OV] Recognize all the possible emotional states the character might be feeling in this context."),
     Task.ERI: (
         "[Inference] From the combined evidence of speech, tone, and visual expression, construct a detailed summary of"
         " the subject’s emotional journey and final inferred state."
     ),
-    Task.MIR: (
-        f"[Intent] Recognize speaker’s intention from the provided candidate labels: {CANDIDATES}."
-    ),
+    Task.MIR: (f"[Intent] Recognize speaker’s intention from the provided candidate labels: {CANDIDATES}."),
     Task.ERG: (
         "[Interaction] You are an empathetic listener, your goal is to understand the user’s emotions and intentions,"
         " and respond or comfort them with appropriate language that helps them feel understood and cared for. Please"
@@ -71,9 +67,15 @@ def answer(sample: Sample, task: Task) -> str:
     match task:
         case Task.MER:
             label = _need(sample, task, "label", sample.label)
-            return f"The most likely label is {label}." if Task.ERG not in sample.tasks else f"The emotion of the speaker is {label}."
+            return (
+                f"The most likely label is {label}."
+                if Task.ERG not in sample.tasks
+                else f"The emotion of the speaker is {label}."
+            )
         case Task.OV_MER:
-            return f"The character's emotional state is {', '.join(_need(sample, task, 'words', sample.words) or ('neutral',))}."
+            return (
+                f"The character's emotional state is {', '.join(_need(sample, task, 'words', sample.words) or ('neutral',))}."
+            )
         case Task.ERI:
             return _need(sample, task, "description", sample.description)
         case Task.MIR:
@@ -145,7 +147,7 @@ def parse(task: Task, text: str, candidates: Sequence[str] = ()) -> Answer:
         case Task.OV_MER | Task.MSA:
             if task is Task.MSA and (stated := _SENTIMENT.search(text)):
                 return Answer(text, True, label=stated.group(1).lower())
-            words = _split((m.group(1) if (m := _WORDS.search(text)) else ""))
+            words = _split(m.group(1) if (m := _WORDS.search(text)) else "")
             return Answer(text, bool(words), words=words)
         case Task.ERI:
             feels = _FEELS.search(text)
@@ -156,8 +158,14 @@ def parse(task: Task, text: str, candidates: Sequence[str] = ()) -> Answer:
                 return Answer(text, False)
             emotion = found["emotion"].strip().rstrip(".").lower()
             chain = ChainOfEmpathy(found["event"].rstrip("."), emotion, found["cause"].rstrip("."), found["goal"].rstrip("."))
-            return Answer(text, bool(emotion), label=emotion or None, words=(emotion,) if emotion else (), chain=chain,
-                          reply=found["reply"].strip())
+            return Answer(
+                text,
+                bool(emotion),
+                label=emotion or None,
+                words=(emotion,) if emotion else (),
+                chain=chain,
+                reply=found["reply"].strip(),
+            )
 
 
 def _split(words: str) -> tuple[str, ...]:

@@ -103,11 +103,11 @@ def new_face(seed: int) -> FaceNetwork:
 
 def new_language(tokenizer: PreTrainedTokenizerFast, seed: int, *, hidden: int = 128, layers: int = 4) -> Qwen2ForCausalLM:
     """A randomly initialised Qwen2 for this tokenizer's vocabulary."""
+    ids = [int(tokenizer.vocab[token]) for token in SPECIAL]
     config = Qwen2Config(
         vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=3 * hidden, num_hidden_layers=layers,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048, tie_word_embeddings=True,
-        bos_token_id=tokenizer.convert_tokens_to_ids(SPECIAL[0]), eos_token_id=tokenizer.convert_tokens_to_ids(SPECIAL[2]),
-        pad_token_id=tokenizer.convert_tokens_to_ids(SPECIAL[0]),
+        bos_token_id=ids[0], eos_token_id=ids[2], pad_token_id=ids[0],
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,7 @@ class FaceNetwork(nn.Module):
         swin = SwinTransformer(
             [patch, patch], embed, list(depths), list(heads), [window, window], stochastic_depth_prob=0.0, num_classes=1
         )
-        self.backbone = nn.Sequential(swin.features, swin.norm, swin.permute, swin.avgpool, swin.flatten)
+        self.backbone: Any = nn.Sequential(swin.features, swin.norm, swin.permute, swin.avgpool, swin.flatten)
         channels = [embed * 2**stage for stage in range(4)]
         self.linear_c = nn.ModuleList(nn.ModuleDict({"proj": nn.Linear(c, width)}) for c in channels)
         self.linear_fuse = nn.Conv2d(4 * width, width, 1, bias=False)
@@ -63,7 +64,7 @@ class FaceNetwork(nn.Module):
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """The outputs of the four stages, each (n, H_i, W_i, channels_i)."""
         maps = []
-        for index, stage in enumerate(self.backbone[0]):  # type: ignore[arg-type]
+        for index, stage in enumerate(self.backbone[0]):
             pixels = stage(pixels)
             if index in STAGES:
                 maps.append(pixels)
@@ -103,11 +104,11 @@ class FaceNetwork(nn.Module):
             blocks = {int(m[1]) for k in needed if (m := re.match(rf"backbone\.0\.{stage}\.(\d+)\.", k))}
             depths.append(len(blocks))
         window = (int(tables[0].shape[0] ** 0.5) + 1) // 2
-        network = cls(
-            patches.shape[0], depths, [table.shape[1] for table in tables], window, patches.shape[-1], fuse.shape[0]
-        )
+        network = cls(patches.shape[0], depths, [table.shape[1] for table in tables], window, patches.shape[-1], fuse.shape[0])
         own = network.state_dict()
-        wrong = sorted(k for k in own.keys() | needed.keys() if k not in own or k not in needed or own[k].shape != needed[k].shape)
+        wrong = sorted(
+            k for k in own.keys() | needed.keys() if k not in own or k not in needed or own[k].shape != needed[k].shape
+        )
         if wrong:
             raise ValueError(f"{where}: {len(wrong)} tensors are missing, unknown or of another shape, e.g. {wrong[:4]}")
         network.load_state_dict(needed)

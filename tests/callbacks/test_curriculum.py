@@ -83,9 +83,17 @@ class Data(LightningDataModule):
 def fit(model, phases, directory, data=None, **kwargs):
     curriculum = P2ECurriculum(phases, directory, seed=7)
     trainer = Trainer(
-        accelerator="cpu", max_epochs=curriculum.epochs, callbacks=[curriculum], logger=False, enable_progress_bar=False,
-        enable_model_summary=False, enable_checkpointing=False, reload_dataloaders_every_n_epochs=1,
-        use_distributed_sampler=False, num_sanity_val_steps=0, **kwargs,
+        accelerator="cpu",
+        max_epochs=curriculum.epochs,
+        callbacks=[curriculum],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        **kwargs,
     )
     trainer.fit(model, datamodule=data or Data())
     return curriculum
@@ -153,7 +161,14 @@ def test_a_pattern_that_matches_nothing_is_an_error_that_names_the_parts():
 
 def test_a_trainer_that_cannot_move_between_phases_is_told_what_to_set(tmp_path):
     curriculum = P2ECurriculum(PHASES)
-    trainer = Trainer(accelerator="cpu", max_epochs=9, callbacks=[curriculum], logger=False, enable_progress_bar=False,
-                      enable_model_summary=False, enable_checkpointing=False)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=9,
+        callbacks=[curriculum],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
     with pytest.raises(MisconfigurationException, match="lasts 5 epochs"):
         trainer.fit(model(), datamodule=Data())

@@ -19,10 +19,15 @@ def prompts():
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    core.train_from_iterator(["the most likely label is happy"], trainers.BpeTrainer(
-        vocab_size=300, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|endoftext|>",
-                                        additional_special_tokens=special)
+    core.train_from_iterator(
+        ["the most likely label is happy"],
+        trainers.BpeTrainer(
+            vocab_size=300, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=special
+    )
     tokenizer.chat_template = CHATML
     return PromptTokenizer(tokenizer, TOKENS)
 
@@ -50,7 +55,9 @@ def test_a_subtitle_cannot_forge_control_tokens_or_slots(prompts):
 def test_blocks_that_a_clip_lacks_are_left_out_of_its_prompt(prompts):
     batch = Collator(prompts)([item(("visual", "face", "speech")), item(("speech",)), item()])
     assert {name: rows.tolist() for name, rows in batch.slots.items()} == {
-        "fusion": [True, False, False], "speech": [True, True, False], "face": [True, False, False],
+        "fusion": [True, False, False],
+        "speech": [True, True, False],
+        "face": [True, False, False],
         "visual": [True, False, False],
     }
     for name, count in TOKENS.items():

@@ -15,10 +15,17 @@ def test_the_paper_preset_holds_the_published_numbers():
     config = load(PAPER)
     assert list(config.phases) == ["phase1_speech", "phase1_visual", "phase2", "phase3"]
     assert config.phases["phase3"].data == {
-        "MER-Caption+": 0.55, "AvaMERG": 0.35, "MERR-Fine": 0.05, "MIntRec2.0": 0.03, "MIntRec": 0.02,
+        "MER-Caption+": 0.55,
+        "AvaMERG": 0.35,
+        "MERR-Fine": 0.05,
+        "MIntRec2.0": 0.03,
+        "MIntRec": 0.02,
     }
     assert [(p.optim.lr, p.epochs, p.steps_per_epoch, p.batch_size) for p in config.phases.values()] == [
-        (3e-4, 3, 5000, 3), (3e-4, 5, 5000, 3), (1e-5, 1, 5000, 3), (8e-6, 60, 5000, 3),
+        (3e-4, 3, 5000, 3),
+        (3e-4, 5, 5000, 3),
+        (1e-5, 1, 5000, 3),
+        (8e-6, 60, 5000, 3),
     ]
     assert config.model.tokens == {"visual": 32, "speech": 32, "face": 4, "fusion": 1}
     assert (config.model.lora.rank, config.model.lora.alpha) == (16, 32)
@@ -29,7 +36,11 @@ def test_the_tiny_preset_changes_sizes_and_lengths_but_not_the_curriculum():
     for name, phase in tiny.phases.items():
         published = paper.phases[name]
         assert (phase.trainable, phase.data, phase.tasks, phase.modalities, phase.init_from) == (
-            published.trainable, published.data, published.tasks, published.modalities, published.init_from,
+            published.trainable,
+            published.data,
+            published.tasks,
+            published.modalities,
+            published.init_from,
         )
 
 

@@ -17,6 +17,7 @@ from nano_emox.prompts import SLOT_IDS
 def head(backbones, config) -> LanguageHead:
     return load_language(backbones, config).eval()
 
+
 TOKENS = {"visual": 8, "speech": 8, "face": 4, "fusion": 1}
 
 

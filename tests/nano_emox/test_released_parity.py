@@ -53,14 +53,21 @@ def test_fusion(parity, name):
     described, tensors, params = fixture(parity, name)
     c = described["config"]
     fusion = FusionEncoder(
-        c["audio_dim"], c["visual_dim"], c["llm_dim"], tokens=c["num_multi_query_token"], hidden=c["hidden_dim"], heads=c["num_heads"]
+        c["audio_dim"],
+        c["visual_dim"],
+        c["llm_dim"],
+        tokens=c["num_multi_query_token"],
+        hidden=c["hidden_dim"],
+        heads=c["num_heads"],
     ).eval()
     renamed = {}
     for key, value in params.items():
         key = key.replace("multi_multiscale_fusion.", "").replace("multi_llama_proj", "projection")
         key = key.replace("audio_proj.", "speech_projection.").replace("visual_proj.", "visual_projection.")
         for i in range(3):
-            key = key.replace(f"cross_attns.{i}.", f"experts.{i}.attention.").replace(f"ffns.{i}.", f"experts.{i}.feed_forward.")
+            key = key.replace(f"cross_attns.{i}.", f"experts.{i}.attention.").replace(
+                f"ffns.{i}.", f"experts.{i}.feed_forward."
+            )
         renamed[key.replace("gate_mlp.", "gate.network.")] = value
     fusion.load_state_dict(renamed)
     speech = tensors["in.audio_multi"].unflatten(-1, (3, c["audio_dim"]))

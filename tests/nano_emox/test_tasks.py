@@ -13,14 +13,22 @@ def clip(**fields):
 
 CHAIN = ChainOfEmpathy("the exam result came", "anxious", "she fears to fail", "offering reassurance")
 DIALOGUE = clip(
-    label="anxious", candidates=("anxious", "proud"), chain=CHAIN, response="You did your best. I am here.",
+    label="anxious",
+    candidates=("anxious", "proud"),
+    chain=CHAIN,
+    response="You did your best. I am here.",
     history=(Turn("speaker", "It came today."), Turn("listener", "And?")),
 )
 
 
 def test_the_questions_carry_their_identifiers_and_sorted_candidates():
-    identifiers = {Task.MER: "[Recognition]", Task.OV_MER: "[Recogn_OV]", Task.ERI: "[Inference]", Task.MIR: "[Intent]",
-                   Task.ERG: "[Interaction]"}
+    identifiers = {
+        Task.MER: "[Recognition]",
+        Task.OV_MER: "[Recogn_OV]",
+        Task.ERI: "[Inference]",
+        Task.MIR: "[Intent]",
+        Task.ERG: "[Interaction]",
+    }
     for task, identifier in identifiers.items():
         assert question(task, ["sad", "happy"]).startswith(identifier)
     assert question(Task.MER, ["sad", "Anger", "happy"]).endswith("candidate labels: Anger, happy, sad.")
@@ -51,8 +59,13 @@ def test_parse_gives_back_what_answer_said(sample, task, read):
 @pytest.mark.parametrize(
     ("task", "text"),
     [
-        (Task.MER, "I would rather not say"), (Task.MER, ""), (Task.MIR, "Dance"), (Task.OV_MER, "angry"),
-        (Task.MSA, "who knows"), (Task.ERI, ""), (Task.ERG, "I am here for you."),
+        (Task.MER, "I would rather not say"),
+        (Task.MER, ""),
+        (Task.MIR, "Dance"),
+        (Task.OV_MER, "angry"),
+        (Task.MSA, "who knows"),
+        (Task.ERI, ""),
+        (Task.ERG, "I am here for you."),
         (Task.ERG, "<think>Firstly, the event scenario of this conversation is: x</think>\nreply"),
     ],
 )
