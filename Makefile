@@ -71,7 +71,7 @@ evaluate: $(NEST) ## score every benchmark found under DATA with the last phase
 	$(RUNNER) evaluate phase3 $(OPTIONS)
 
 test: $(NEST) ## the tests
-	$(VENV)/bin/python -m pytest -n auto
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile
 
 lint: $(NEST) ## ruff, mypy, and the import contracts
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

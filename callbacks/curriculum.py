@@ -209,7 +209,7 @@ class P2ECurriculum(Callback):
             raise MisconfigurationException(
                 f"the curriculum lasts {self.epochs} epochs; Trainer(max_epochs={trainer.max_epochs})"
             )
-        if trainer.reload_dataloaders_every_n_epochs != 1:
+        if trainer.reload_dataloaders_every_n_epochs != 1:  # type: ignore[attr-defined]
             raise MisconfigurationException("phases swap data between epochs; set Trainer(reload_dataloaders_every_n_epochs=1)")
         if trainer.strategy.restore_checkpoint_after_setup:
             raise MisconfigurationException(

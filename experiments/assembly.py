@@ -16,6 +16,7 @@ from data_modules.features import ContentKeys, FeatureSpace, FeatureStore
 from data_modules.inputs import InputReader, MediaInputs, StoredFeatures
 from data_modules.module import AffectDataModule
 from data_modules.record import Sample, Task
+from experiments.logs import calm
 from nano_emox.backbones import TOWERS, load_model, load_tokenizer, load_towers
 from nano_emox.batch import Collator
 from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, load, require_paths
@@ -33,6 +34,7 @@ def configure(preset: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
         known = sorted(path.stem for path in (HERE / "presets").glob("*.yaml"))
         raise ConfigError(f"--preset: no preset {preset!r}; there are {', '.join(known)}, or give a YAML file")
     config = load([HERE / "p2e.yaml", file], overrides)
+    calm()  # again: importing Lightning has set its own log level
     disable_progress_bar()  # of transformers, which would draw one for every file it loads
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
@@ -75,7 +77,9 @@ def checkpoints_of(config: ExperimentConfig, phases: Iterable[str]) -> list[Path
 
 def found_datasets(config: ExperimentConfig, names: Iterable[str]) -> tuple[list[str], list[str]]:
     """Data sets that lie under `data.root`, and those that do not."""
-    root, found, absent = Path(config.data.root), [], []
+    root = Path(config.data.root)
+    found: list[str] = []
+    absent: list[str] = []
     for name in names:
         if name not in DATASETS:
             raise ConfigError(f"no data set {name!r}; there are {', '.join(sorted(DATASETS))}")

@@ -138,14 +138,17 @@ def show_config(overrides: Overrides = None, preset: Preset = "tiny") -> None:
 
 def main() -> None:
     """Entry point: errors of use are one clear message and exit status 2, never a traceback."""
-    from data_modules.media import MediaError
-    from nano_emox.config import ConfigError
-
     calm()
     try:
         app()
-    except (ConfigError, MediaError, FileNotFoundError) as error:
-        console.print(f"[bold red]nano-emox:[/] {error}", markup=True, soft_wrap=True)
+    except Exception as error:
+        from data_modules.media import MediaError
+        from nano_emox.config import ConfigError
+
+        if not isinstance(error, ConfigError | MediaError | FileNotFoundError):
+            raise
+        console.print("[bold red]nano-emox:[/]", end=" ")
+        console.print(str(error), markup=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -12,7 +12,8 @@ import torch
 from rich.table import Table
 
 from data_modules.datasets import DATASETS
-from experiments.logs import console, wandb_mode
+from experiments.loggers import wandb_mode
+from experiments.logs import console
 from nano_emox.config import ExperimentConfig
 
 PACKAGES = (

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.progress import Progress
 
@@ -86,11 +87,12 @@ def answer(
 def as_prediction(item: Item, said: Answer, predictor: Predictor) -> Prediction:
     """An answer beside its gold."""
     task = item.task
-    fields = {
+    by_task: dict[Task, dict[str, Any]] = {
         Task.MSA: {"sentiment": said.label, "words": said.words or None},
         Task.ERG: {"emotion": said.label, "reply": said.reply},
         Task.ERI: {"description": said.description, "words": said.words or None},
-    }.get(task, {"label": said.label, "words": said.words or None})
+    }
+    fields = by_task.get(task, {"label": said.label, "words": said.words or None})
     return Prediction.of(item.sample, task, prompt_hash(item, predictor), said.text, parsed=said.parsed, **fields)
 
 

@@ -33,7 +33,9 @@ ACCOUNTS = {
 def parameter_report(config: ExperimentConfig, *, run: bool = False) -> None:
     """Print the table; with `run`, also do one forward and backward pass of the last phase."""
     counts = parameter_table(config.backbones.preset, config.model)
-    table = Table("part", "parameters", title=f"{config.backbones.preset} preset, counted on the meta device", title_justify="left")
+    table = Table(
+        "part", "parameters", title=f"{config.backbones.preset} preset, counted on the meta device", title_justify="left"
+    )
     for name, count in counts.items():
         if name not in ("total", "lora"):
             table.add_row(name, f"{count:,}")
@@ -83,7 +85,13 @@ def random_batch(config: ExperimentConfig) -> Batch:
     draw = torch.Generator().manual_seed(config.seed)
     text = "The person feels calm and a little surprised about the news."
     sample = Sample(
-        "random", "random", "train", (Task.ERI,), Media(video=Path("random.mp4")), subtitle="I did not expect that.", description=text
+        "random",
+        "random",
+        "train",
+        (Task.ERI,),
+        Media(video=Path("random.mp4")),
+        subtitle="I did not expect that.",
+        description=text,
     )
     inputs = {
         "frames": torch.randint(256, (model.frames, 3, model.frame_size, model.frame_size), generator=draw, dtype=torch.uint8),

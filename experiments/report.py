@@ -17,7 +17,8 @@ from data_modules.media import read_frames
 from data_modules.record import Item, Sample, Task
 from experiments.assembly import checkpoints_of, found_datasets, make_inputs, make_model, make_prompts, stage, stages
 from experiments.evaluate import answer, benchmark_samples, digest_of
-from experiments.logs import console, make_loggers
+from experiments.loggers import make_loggers
+from experiments.logs import console
 from nano_emox.batch import Collator
 from nano_emox.config import ConfigError, ExperimentConfig, to_dict
 from nano_emox.evaluation import pictures

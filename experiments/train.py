@@ -10,7 +10,8 @@ from rich.table import Table
 
 from callbacks.curriculum import P2ECurriculum
 from experiments.assembly import checkpoints_of, make_data, make_model, make_prompts, phases_of
-from experiments.logs import console, make_loggers
+from experiments.loggers import make_loggers
+from experiments.logs import console
 from experiments.progress import CurriculumProgress
 from nano_emox.config import ExperimentConfig, save
 from nano_emox.model import NanoEmoX

@@ -127,8 +127,8 @@ class Collator:
             input_ids[row, start : start + size] = torch.tensor(prompt + target)
             labels[row, start + len(prompt) : start + size] = torch.tensor(target, dtype=torch.long)
             mask[row, start : start + size] = True
-        slots = {name: torch.tensor([name in has for has in present]) for name in SLOT_IDS}
-        return Batch(input_ids, mask, labels, _stack(items, present), slots, tuple(items), dropped)
+        rows_with = {name: torch.tensor([name in has for has in present]) for name in SLOT_IDS}
+        return Batch(input_ids, mask, labels, _stack(items, present), rows_with, tuple(items), dropped)
 
     def slots_of(self, item: Item) -> frozenset[str]:
         """Which blocks this item's prompt has: those allowed here whose media or features the clip has."""

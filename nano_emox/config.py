@@ -243,7 +243,7 @@ def _check_keys(known: Any, given: Any, source: str, prefix: str) -> None:
         return
     free = OmegaConf.get_type(known) is dict
     for name in given:
-        key = f"{prefix}{name}"
+        key = f"{prefix}{name!s}"
         if name in known.keys():  # `in known` is False for a key that has no value yet  # noqa: SIM118
             if not OmegaConf.is_missing(known, name) and not OmegaConf.is_missing(given, name):
                 _check_keys(known[name], given[name], source, f"{key}.")

@@ -20,8 +20,8 @@ from transformers import PreTrainedModel
 from nano_emox.batch import IGNORED, Batch
 from nano_emox.language import LanguageHead
 from nano_emox.optimisation import schedule
-from nano_emox.prompts import PromptTokenizer, compose
-from nano_emox.tasks import Answer, answer, parse
+from nano_emox.prompts import PromptTokenizer
+from nano_emox.tasks import Answer, parse
 from nano_emox.text_stream import draw
 
 MATRIX_RATE, VECTOR_RATE = 0.02, 4e-3
@@ -42,7 +42,7 @@ class LanguagePretraining(LanguageHead):
         self.automatic_optimization = False  # two optimizers
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self.loss(batch).loss
+        loss = self.loss(batch).row_mean
         optimizers, schedulers = self.optimizers(), self.lr_schedulers()
         assert isinstance(optimizers, list)
         assert isinstance(schedulers, list)
@@ -75,10 +75,10 @@ def accuracy_by_task(head: LanguageHead, prompts: PromptTokenizer, *, seed: int,
     """Share of fresh samples, told by cue words, whose answer names the right label or first emotion word."""
     head.eval()
     hits: dict[str, list[bool]] = defaultdict(list)
-    source = draw(np.random.default_rng(seed))
+    source = draw(np.random.default_rng(seed), brief_share=0.0)
     while rows := list(islice(source, min(48, samples))):
         samples -= len(rows)
-        ids = [prompts.prompt_ids(compose(s, t, tuple(cues), text=told, cues=cues)) for s, t, cues, told in rows]
+        ids = [prompts.prompt_ids(told.message) for told in rows]
         length = max(map(len, ids))
         input_ids = torch.full((len(ids), length), prompts.pad_id)
         mask = torch.zeros((len(ids), length), dtype=torch.bool)
@@ -87,10 +87,10 @@ def accuracy_by_task(head: LanguageHead, prompts: PromptTokenizer, *, seed: int,
             mask[row, length - len(prompt) :] = True
         batch = Batch(input_ids, mask, torch.full_like(input_ids, IGNORED), {}, {})
         said = head.generate(batch, max_new_tokens=120, eos_token_id=prompts.end_of_turn, pad_token_id=prompts.pad_id)
-        for (sample, task, *_), row_ids in zip(rows, said, strict=True):
-            text = str(prompts.tokenizer.decode(row_ids, skip_special_tokens=True))
-            gold = parse(task, answer(sample, task), sample.candidates)
-            hits[task.value].append(_first(parse(task, text, sample.candidates)) == _first(gold))
+        for told, row in zip(rows, said, strict=True):
+            text = str(prompts.tokenizer.decode(row, skip_special_tokens=True))
+            gold, read = (parse(told.task, words, told.sample.candidates) for words in (told.answer, text))
+            hits[told.task.value].append(_first(read) == _first(gold))
     return {task: round(float(np.mean(values)), 3) for task, values in sorted(hits.items())}
 
 

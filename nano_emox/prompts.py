@@ -52,6 +52,7 @@ def compose(
     text: bool = True,
     drop_turns: int = 0,
     cues: Mapping[str, str] | None = None,
+    instruction: str | None = None,
 ) -> list[Segment]:
     """The user's message of a sample: the instruction first, then the evidence.
 
@@ -61,9 +62,10 @@ def compose(
         slots: which modality blocks the prompt has; the others are left out, not filled with zeros.
         text: whether the subtitle and the dialogue are given.
         drop_turns: how many of the oldest dialogue turns to leave out, for over-long samples.
+        instruction: in place of the task's question.
         cues: words in place of modality tokens, as the tiny language model reads them when it is pre-trained.
     """
-    segments: list[Segment] = [Template(question(task, sample.candidates))]
+    segments: list[Segment] = [Template(instruction if instruction is not None else question(task, sample.candidates))]
     if text and sample.history:
         segments.append(Template("\nDialogue:"))
         for turn in sample.history[drop_turns:]:

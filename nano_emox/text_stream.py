@@ -6,7 +6,9 @@ no clip's answer; seeing and hearing is left to the adapters, as it is with a pu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -15,14 +17,30 @@ from torch.utils.data import IterableDataset
 from data_modules.record import Item, Sample, Task
 from data_modules.synthetic.streams import text_samples
 from nano_emox.batch import IGNORED, Batch
-from nano_emox.prompts import PromptTokenizer, Template, UserText, compose
-from nano_emox.tasks import answer
+from nano_emox.prompts import PromptTokenizer, Segment, Template, UserText, compose
+from nano_emox.tasks import QUESTIONS, answer
 
-HIDDEN_SHARE = 0.15  # of samples are told with only a part of their cues, as phase 1's branches are
+HIDDEN_SHARE = 0.12  # of samples are told with only a part of their cues, as phase 1's branches are
+BRIEF_SHARE = 0.7  # of samples are asked by the task's identifier alone: the same knowledge in a third of the tokens
+BRIEF_TASKS = (Task.MIR, Task.OV_MER, Task.ERI, Task.ERG)  # MER needs its candidates, which fix the spelling of a label
 
 
-def draw(rng: np.random.Generator) -> Iterator[tuple[Sample, Task, dict[str, str], bool]]:
-    """Endless (sample, task, cues, whether the words are given)."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A sample as it is told in words: the task asked, the user's message, the answer."""
+
+    sample: Sample
+    task: Task
+    message: list[Segment]
+
+    @property
+    def answer(self) -> str:
+        """The text to learn."""
+        return answer(self.sample, self.task)
+
+
+def draw(rng: np.random.Generator, brief_share: float = BRIEF_SHARE) -> Iterator[Told]:
+    """Endless samples, told."""
     for sample, cues in text_samples(rng):
         if Task.MSA in sample.tasks:
             continue  # never trained on, in no phase: it must transfer
@@ -30,18 +48,16 @@ def draw(rng: np.random.Generator) -> Iterator[tuple[Sample, Task, dict[str, str
         if len(cues) > 1 and rng.random() < HIDDEN_SHARE:
             kept = rng.permutation(sorted(cues))[: int(rng.integers(1, len(cues)))]
             cues = {name: cues[name] for name in cues if name in kept}
-        yield sample, task, cues, task is Task.ERG or rng.random() > HIDDEN_SHARE
+        words = task is Task.ERG or rng.random() > HIDDEN_SHARE
+        brief = QUESTIONS[task].split()[0] if task in BRIEF_TASKS and rng.random() < brief_share else None
+        yield Told(sample, task, compose(sample, task, tuple(cues), text=words, cues=cues, instruction=brief))
 
 
 def lines(seed: int, count: int) -> Iterator[str]:
     """Prompts and answers as plain text, to train the tokenizer on."""
-    for number, (sample, task, cues, told) in enumerate(draw(np.random.default_rng(seed))):
-        if number == count:
-            return
-        for segment in compose(sample, task, tuple(cues), text=told, cues=cues):
-            if isinstance(segment, Template | UserText):
-                yield segment.text
-        yield answer(sample, task)
+    for told in islice(draw(np.random.default_rng(seed), brief_share=0.0), count):
+        yield from (segment.text for segment in told.message if isinstance(segment, Template | UserText))
+        yield told.answer
 
 
 class TextStream(IterableDataset[Batch]):
@@ -64,14 +80,13 @@ class TextStream(IterableDataset[Batch]):
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
         source = draw(rng)
         while True:
-            rows = [self._row(*next(source)) for _ in range(self.pool * self.batch_size)]
+            rows = [self._row(next(source)) for _ in range(self.pool * self.batch_size)]
             rows.sort(key=lambda row: len(row[0]) + len(row[1]))
             for index in rng.permutation(self.pool):
                 yield self._batch(rows[index * self.batch_size : (index + 1) * self.batch_size])
 
-    def _row(self, sample: Sample, task: Task, cues: Mapping[str, str], told: bool) -> tuple[list[int], list[int], Item]:
-        segments = compose(sample, task, tuple(cues), text=told, cues=cues)
-        return self.prompts.prompt_ids(segments), self.prompts.answer_ids(answer(sample, task)), Item(sample, task, 0, {})
+    def _row(self, told: Told) -> tuple[list[int], list[int], Item]:
+        return self.prompts.prompt_ids(told.message), self.prompts.answer_ids(told.answer), Item(told.sample, told.task, 0, {})
 
     def _batch(self, rows: list[tuple[list[int], list[int], Item]]) -> Batch:
         length = max(len(prompt) + len(target) for prompt, target, _ in rows)

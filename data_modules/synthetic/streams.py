@@ -36,18 +36,18 @@ NOWHERE = Media(video=Path("no_clip.mp4"))  # a stream's samples have no media
 SEVEN = tuple(sorted(EMOTIONS))
 SIX_OF_CREMA = tuple(sorted(set(EMOTIONS) - {"surprise"}))
 SIX_OF_MER = tuple(sorted(MER2023_LABELS.values()))
-TEXT_WEIGHTS = {  # how often each data set is drawn
-    "CREMA-D": 1.0,
-    "M3ED": 0.7,
-    "CAER": 1.0,
-    "FERV39k": 1.0,
-    "MIntRec": 1.6,
-    "MIntRec2.0": 2.0,
-    "MER-Caption+": 3.0,
-    "MERR-Fine": 0.6,
-    "AvaMERG": 2.4,
+TEXT_WEIGHTS = {  # how often each data set is drawn; dialogues and intents have the most to learn
+    "CREMA-D": 0.8,
+    "M3ED": 0.5,
+    "CAER": 0.8,
+    "FERV39k": 0.6,
+    "MIntRec": 1.5,
+    "MIntRec2.0": 2.2,
+    "MER-Caption+": 2.6,
+    "MERR-Fine": 0.4,
+    "AvaMERG": 5.0,
     "MER2023": 1.6,
-    "CMU-MOSI": 0.8,
+    "CMU-MOSI": 0.1,
 }
 
 
