@@ -101,7 +101,9 @@ def needed_samples(config: ExperimentConfig) -> list[Sample]:
     root = config.data.root
     training, _ = found_datasets(config, dict.fromkeys(name for phase in config.phases.values() for name in phase.data))
     benchmarks, _ = found_datasets(config, config.evaluation.benchmarks)
-    parts: list[tuple[str, str]] = [(name, split) for name in training for split in ("train", "validation") if split in DATASETS[name].splits]
+    parts: list[tuple[str, str]] = [
+        (name, split) for name in training for split in ("train", "validation") if split in DATASETS[name].splits
+    ]
     parts += [(name, "test") for name in benchmarks]
     if not parts:
         raise ConfigError(f"data.root: no data set found under {root}; `nano-emox doctor` says what is looked for where")

@@ -28,7 +28,8 @@ def calm() -> None:
         ".*No `ckpt_path`.*",
         ".*ckpt_path=.last.*",
         ".*batch_size from an ambiguous.*",
-        ".*no `val_dataloader`.*", ".*persistent_workers.*",
+        ".*no `val_dataloader`.*",
+        ".*persistent_workers.*",
     ):
         warnings.filterwarnings("ignore", message=message)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

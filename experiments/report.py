@@ -6,6 +6,7 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lightning.pytorch.loggers import WandbLogger
 from data_modules.inputs import InputReader
 from data_modules.media import read_frames
 from data_modules.record import Item, Sample, Task
-from experiments.assembly import checkpoints_of, found_datasets, make_inputs, make_model, make_prompts, stage, stages
+from experiments.assembly import checkpoints_of, found_datasets, make_inputs, make_model, make_prompts, phases_of, stage, stages
 from experiments.evaluate import answer, benchmark_samples, digest_of
 from experiments.loggers import make_loggers
 from experiments.logs import console
@@ -25,10 +26,12 @@ from nano_emox.evaluation import pictures
 from nano_emox.evaluation.contact_sheet import Cell, contact_sheet
 from nano_emox.evaluation.predictions import Prediction, read_predictions
 from nano_emox.evaluation.results import write_results
-from nano_emox.evaluation.scores import chance_levels, score_predictions
+from nano_emox.evaluation.scores import chance_levels, score_predictions, sentiment_of
 from nano_emox.evaluation.tables import ablation_table, score_table
+from nano_emox.metrics.lexicon import Lexicon, load_lexicon
 from nano_emox.model import NanoEmoX
 from nano_emox.predict import Predictor
+from nano_emox.tasks import polarity
 
 ABLATION = {
     "text": ["text"],
@@ -119,26 +122,34 @@ def draw(
             f"speech {s}, visual {v}" for s, v in zip(config.model.speech_layers, config.model.visual_layers, strict=True)
         ]
         drawn.append(pictures.gate_weights(gates, folder / "gates.png", experts=experts, note=note))
-    cells = [cell for p in _spread(predictions) if (cell := _cell(p, by_id[p.dataset, p.id]))]
+    cells = [
+        cell
+        for p in _spread(predictions)
+        if (cell := _cell(p, by_id[p.dataset, p.id], load_lexicon(config.evaluation.lexicon)))
+    ]
     if cells:
         drawn.append(contact_sheet(cells, folder / "answers.png", note=note))
     return drawn
 
 
 def training_log(config: ExperimentConfig) -> list[dict[str, Any]]:
-    """Losses of all phases on one step axis, from the CSV logs."""
+    """Losses of all phases on one step axis, from the CSV logs: of the run in one process, or of one run a phase."""
+    logs = Path(config.output) / "logs"
+    together = logs / "p2e" / "metrics.csv"
+    files = [together] if together.is_file() else [logs / name / "metrics.csv" for name in config.phases]
+    phases = phases_of(replace(config, run=[]))
     rows: list[dict[str, Any]] = []
-    for file in sorted(Path(config.output).glob("logs/*/metrics.csv")):
+    for file in files:
+        if not file.is_file():
+            continue
+        step = 0.0
         with file.open(newline="") as stream:
             for row in csv.DictReader(stream):
-                if row.get("train/loss") or row.get("val/loss"):
-                    losses = {
-                        name: float(row[f"{name}/loss"]) if row.get(f"{name}/loss") else None for name in ("train", "val")
-                    }
-                    step = float(row.get("p2e/step") or row["step"])
-                    rows.append(
-                        {"step": step, "phase": file.parent.name, "train_loss": losses["train"], "val_loss": losses["val"]}
-                    )
+                step = float(row.get("p2e/step") or step)  # a validation's row has none of its own
+                losses = {name: float(row[f"{name}/loss"]) if row.get(f"{name}/loss") else None for name in ("train", "val")}
+                if any(loss is not None for loss in losses.values()):
+                    phase = next(p.name for p in reversed(phases) if step > p.first_step or p is phases[0])
+                    rows.append({"step": step, "phase": phase, "train_loss": losses["train"], "val_loss": losses["val"]})
     return rows
 
 
@@ -192,26 +203,25 @@ def _spread(predictions: Sequence[Prediction], each: int = 4) -> list[Prediction
     return [group[i * len(group) // each] for group in by_task.values() for i in range(min(each, len(group)))]
 
 
-def _cell(prediction: Prediction, sample: Sample) -> Cell | None:
+def _cell(prediction: Prediction, sample: Sample, lexicon: Lexicon) -> Cell | None:
     if sample.media.video is None:
         return None
-    frames = read_frames(sample.media.video, 3, 160)
-    gold, said, right = _gold(prediction)
-    return Cell(frames[1].permute(1, 2, 0).numpy(), said, gold, right, f"{prediction.dataset}, {prediction.task}")
+    frame = read_frames(sample.media.video, 3, 160)[1].permute(1, 2, 0).numpy()
+    gold, said, right = _compared(prediction, lexicon)
+    return Cell(frame, said, gold, right, f"{prediction.dataset}, {prediction.task}")
 
 
-def _gold(p: Prediction) -> tuple[str, str, bool | None]:
+def _compared(p: Prediction, lexicon: Lexicon) -> tuple[str, str, bool | None]:
+    """Gold, answer, and whether the answer counts; None for free text."""
+    words = ", ".join(p.words or ()) or p.text
     match Task(p.task):
         case Task.MER | Task.MIR:
             return str(p.gold_label), p.label or p.text, p.label == p.gold_label
         case Task.OV_MER:
-            return (
-                ", ".join(p.gold_words or ()),
-                ", ".join(p.words or ()) or p.text,
-                bool(set(p.words or ()) & set(p.gold_words or ())),
-            )
+            groups = zip(lexicon.groups(p.words or (), "level1"), lexicon.groups(p.gold_words or (), "level1"), strict=True)
+            return ", ".join(p.gold_words or ()), words, any(said & gold for said, gold in groups)
         case Task.MSA:
-            return f"sentiment {p.gold_score:+.1f}", ", ".join(p.words or ()) or p.text, None
+            return f"sentiment {p.gold_score:+.1f}", words, sentiment_of(p) == polarity(p.gold_score or 0.0)
         case Task.ERG:
             return str(p.gold_emotion), f"{p.emotion}: {p.reply}", p.emotion == p.gold_emotion
         case _:

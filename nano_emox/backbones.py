@@ -123,7 +123,11 @@ def feature_widths(config: BackboneConfig) -> dict[str, int]:
 
 def load_model(config: BackboneConfig, model: ModelConfig, *, online: bool = False) -> NanoEmoX:
     """The whole model; with `online`, the towers are attached and batches may carry media."""
-    return NanoEmoX(model, load_language(config, model), feature_widths(config), load_towers(config, model) if online else None)
+    whole = NanoEmoX(model, load_language(config, model), feature_widths(config))
+    if online:  # after the adapters have drawn their weights, which must not depend on it
+        for modality, tower in load_towers(config, model).items():
+            whole.attach(modality, tower)
+    return whole
 
 
 def build_random(preset: str, model: ModelConfig | None = None, dtype: torch.dtype = torch.bfloat16) -> NanoEmoX:

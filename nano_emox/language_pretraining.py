@@ -66,7 +66,7 @@ class LanguagePretraining(LanguageHead):
             torch.optim.AdamW(vectors, lr=VECTOR_RATE, betas=(0.9, 0.98), weight_decay=0.0),
         ]
         rate = SimpleNamespace(lr=1.0, min_lr=0.05, warmup_lr=0.002, warmup_steps=min(WARMUP, self.steps // 4 + 1))
-        factor = schedule(rate, self.steps)  # type: ignore[arg-type]
+        factor = schedule(rate, self.steps)
         return optimizers, [LambdaLR(optimizer, factor) for optimizer in optimizers]
 
 

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from data_modules.synthetic.layouts import World, write_layouts
 from data_modules.synthetic.recording import Recording, record
 
-VERSION = 1  # raise it when the same seed writes something else
+VERSION = 2  # raise it when the same seed writes something else
 MANIFEST = "manifest.json"
 DEFAULT_CLIPS = 2400
 SHARES = {  # relative number of clips

@@ -43,9 +43,17 @@ def config_of(root, output, *overrides):
     return configure(
         "tiny",
         [
-            f"data.root={root / 'data'}", f"backbones.root={root / 'weights'}", f"cache={root / 'features'}",
-            f"output={output}", "wandb.mode=disabled", "evaluation.limit=2", "model.max_new_tokens=12",
-            "data.workers=0", "seed=5", *SHORT, *overrides,
+            f"data.root={root / 'data'}",
+            f"backbones.root={root / 'weights'}",
+            f"cache={root / 'features'}",
+            f"output={output}",
+            "wandb.mode=disabled",
+            "evaluation.limit=2",
+            "model.max_new_tokens=12",
+            "data.workers=0",
+            "seed=5",
+            *SHORT,
+            *overrides,
         ],
     )
 

@@ -34,8 +34,16 @@ def test_a_short_training_lowers_the_loss(prompts):
     held_out = next(iter(TextStream(prompts, 32, 99, pool=1)))
     with torch.no_grad():
         before = module.loss(held_out).loss
-    Trainer(accelerator="cpu", max_epochs=1, limit_train_batches=30, limit_val_batches=0, logger=False, enable_checkpointing=False,
-            enable_progress_bar=False, enable_model_summary=False).fit(module, DataLoader(stream, batch_size=None))
+    Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        limit_train_batches=30,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(module, DataLoader(stream, batch_size=None))
     with torch.no_grad():
         after = module.loss(held_out).loss
     assert after < 0.75 * before
