@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Nano-EmoX: from perception to empathy. Every command takes key=value overrides of the configuration.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Data sets: make the synthetic corpus, list what is known.")
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: make the synthetic corpus.")
 backbones_app = typer.Typer(no_args_is_help=True, help="Towers and language model.")
 app.add_typer(data_app, name="data")
 app.add_typer(backbones_app, name="backbones")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
@@ -58,8 +59,8 @@ def make_loggers(config: ExperimentConfig, name: str) -> list[Logger]:
 
 
 def _run_id(output: Path) -> str:
-    """One W&B run for all stages: its id is kept beside the checkpoints."""
+    """One W&B run for all stages: its id is kept beside the checkpoints; of two that start at once, one writes it."""
     file = output / "wandb_run.json"
-    if not file.exists():
-        file.write_text(json.dumps({"id": secrets.token_hex(4)}))
+    with suppress(FileExistsError), file.open("x") as stream:
+        stream.write(json.dumps({"id": secrets.token_hex(4)}))
     return str(json.loads(file.read_text())["id"])

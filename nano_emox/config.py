@@ -7,6 +7,7 @@ the schema does not know, a value of the wrong type and a path that does not exi
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -302,6 +303,6 @@ def save(config: ExperimentConfig, path: str | Path) -> None:
     """Write the whole configuration as YAML, so that a later command reads the run as it was."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")  # branches of a phase may start at once
     OmegaConf.save(OmegaConf.structured(config), temporary, resolve=True)
     temporary.replace(path)
