@@ -23,6 +23,7 @@ from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, load, r
 from nano_emox.encoders import FrozenEncoder
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import MODALITIES, PromptTokenizer
+from nano_emox.released_prompts import prompts_in
 
 HERE = Path(__file__).parent
 
@@ -105,15 +106,16 @@ def make_model(config: ExperimentConfig, *, online: bool = False, init_from: Seq
 
 def make_prompts(config: ExperimentConfig) -> PromptTokenizer:
     """Tokenizer with the chat template and the block sizes."""
-    return PromptTokenizer(load_tokenizer(config.backbones), config.model.tokens)
+    return prompts_in(config.model.prompt_style, load_tokenizer(config.backbones), config.model.tokens)
 
 
 def media_inputs(config: ExperimentConfig, modalities: Collection[str] = MODALITIES) -> MediaInputs:
     """How this configuration decodes a clip."""
     model = config.model
     return MediaInputs(
-        frames=model.frames, size=model.frame_size, clips=model.clips, seconds=model.clip_seconds, modalities=modalities
-    )
+        frames=model.frames, size=model.frame_size, clips=model.clips, seconds=model.clip_seconds, modalities=modalities,
+        spread="released" if model.clip_spread == "released" else "end",
+    )  # fmt: skip
 
 
 def content_keys(config: ExperimentConfig) -> ContentKeys:
@@ -168,7 +170,9 @@ def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: Prompt
             batch_size=settings.batch_size,
             steps_per_epoch=settings.steps_per_epoch,
             inputs=make_inputs(config, settings.modalities),
-            collate=Collator(prompts, settings.modalities, max_length=config.model.max_length),
+            collate=Collator(
+                prompts, settings.modalities, max_length=config.model.max_length, over_long=config.model.over_long
+            ),
             seed=config.seed,
         )
     return CurriculumDataModule(members)

@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: make the synthetic corpus.")
 backbones_app = typer.Typer(no_args_is_help=True, help="Towers and language model.")
+human_app = typer.Typer(no_args_is_help=True, help="Blind evaluation of empathetic replies by people.")
+app.add_typer(human_app, name="human-eval")
 app.add_typer(data_app, name="data")
 app.add_typer(backbones_app, name="backbones")
 
@@ -116,6 +118,59 @@ def predict(
 
     labels = tuple(label.strip() for label in candidates.split(",") if label.strip()) if candidates else ()
     ask(clip, task=task, subtitle=subtitle, candidates=labels, as_json=as_json, run=run, overrides=overrides or [])
+
+
+@app.command()
+def judge(
+    predictions: Annotated[Path, typer.Argument(metavar="PREDICTIONS.jsonl", help="answers, as `evaluate` writes them")],
+    out: Annotated[Path, typer.Option(help="JSONL that takes the scores; an existing one is continued")],
+    judge: Annotated[str, typer.Option(help="rule, local:DIR, or an OpenAI-compatible address: http://HOST/v1")] = "rule",
+    model: Annotated[str, typer.Option(help="name of the model at that address")] = "",
+    tasks: Annotated[str | None, typer.Option(help="comma-separated, of mer ov_mer msa eri; all by default")] = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    max_tokens: Annotated[int, typer.Option(min=1, help="upper limit of a reply")] = 256,
+    timeout: Annotated[float, typer.Option(min=0.1, help="seconds for one call")] = 60.0,
+    attempts: Annotated[int, typer.Option(min=1, help="calls a question may take")] = 4,
+    api_key_env: Annotated[str, typer.Option(help="environment variable that holds the key")] = "NANO_EMOX_JUDGE_KEY",
+    device: Annotated[str, typer.Option(help="of a local judge")] = "cpu",
+    lexicon: Annotated[str, typer.Option(help="of the wheel scores: builtin, or a directory")] = "builtin",
+) -> None:
+    """Labels, sentiment and overlaps by a judge: rules, a local language model, or a server such as vLLM."""
+    from experiments.judge import judge_file
+
+    judge_file(
+        predictions, out, judge=judge, model=model, tasks=tasks.split(",") if tasks else (), batch_size=batch_size,
+        max_tokens=max_tokens, timeout=timeout, attempts=attempts, api_key_env=api_key_env, device=device, lexicon=lexicon,
+    )  # fmt: skip
+
+
+@human_app.command("make")
+def human_make(
+    predictions: Annotated[list[str], typer.Argument(metavar="[NAME=]PREDICTIONS.jsonl...", help="one file a system")],
+    data: Annotated[Path, typer.Option(help="data root that the dialogues are read from")],
+    out: Annotated[Path, typer.Option(help="new directory for the forms and the key")],
+    n: Annotated[int, typer.Option("--n", min=1, help="dialogues to draw")] = 200,
+    raters: Annotated[int, typer.Option(min=1)] = 10,
+    seed: Annotated[int, typer.Option(help="of the draw and of every shuffle")] = 0,
+) -> None:
+    """Draw dialogues that all systems answered, blind the systems, and write one HTML form a rater."""
+    from experiments.human_eval import make_study_from_files
+
+    make_study_from_files(predictions, data, out, dialogues=n, raters=raters, seed=seed)
+
+
+@human_app.command("score")
+def human_score(
+    study: Annotated[Path, typer.Argument(metavar="DIR", help="the directory that `make` wrote")],
+    ratings: Annotated[list[Path], typer.Argument(metavar="RATINGS.json...", help="the files that raters sent back")],
+    partial: Annotated[
+        bool, typer.Option("--partial", help="use what all given raters rated, if forms are unfinished")
+    ] = False,
+) -> None:
+    """Means of each system on the three dimensions, with Fleiss' kappa (the paper's Table 2)."""
+    from experiments.human_eval import score_study
+
+    score_study(study, ratings, partial=partial)
 
 
 @app.command()

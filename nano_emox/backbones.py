@@ -7,7 +7,6 @@ sizes are also written down as configurations, so that parameters can be counted
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,16 +25,11 @@ from transformers import (
 from nano_emox import tiny
 from nano_emox.config import BackboneConfig, ModelConfig
 from nano_emox.encoders import FacialEncoder, FrozenEncoder, SpeechEncoder, VisualEncoder
-from nano_emox.encoders.facial import FaceNetwork
+from nano_emox.encoders.facial import FaceNetwork, published_file
+from nano_emox.hub import locate
 from nano_emox.language import LanguageHead
 from nano_emox.model import NanoEmoX, parameters_of
 
-SOURCES = {
-    "visual": ("openai/clip-vit-large-patch14", ("config.json", "preprocessor_config.json")),
-    "speech": ("TencentGameMate/chinese-hubert-large", ("config.json",)),
-    "face": ("kartiknarayan/facexformer", ("model.pt",)),
-    "language": ("Qwen/Qwen2.5-1.5B-Instruct", ("config.json", "tokenizer_config.json")),
-}
 PAPER: dict[str, Any] = {
     "visual": CLIPVisionConfig(
         hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=224, patch_size=14
@@ -55,26 +49,6 @@ TINY: dict[str, Any] = {"visual": tiny.VISUAL, "speech": tiny.SPEECH, "face": ti
 TOWERS = ("visual", "speech", "face")
 
 
-def locate(config: BackboneConfig, modalities: Collection[str] = tuple(SOURCES)) -> dict[str, Path]:
-    """The directory of each backbone.
-
-    Raises:
-        FileNotFoundError: naming every file that is missing, where it was looked for, and how to get it.
-    """
-    found, problems = {}, []
-    for modality in modalities:
-        directory = Path(config.root) / getattr(config, modality)
-        source, files = SOURCES[modality]
-        missing = [name for name in files if not (directory / name).is_file()]
-        if missing:
-            problems.append(f"{modality}: {directory} lacks {', '.join(missing)}; hf download {source} --local-dir {directory}")
-        found[modality] = directory
-    if problems:
-        hint = "; `make backbones` makes the tiny ones" if config.preset == "tiny" else ""
-        raise FileNotFoundError("backbones are missing" + hint + "\n" + "\n".join(problems))
-    return found
-
-
 def load_towers(config: BackboneConfig, model: ModelConfig, modalities: Collection[str] = TOWERS) -> dict[str, FrozenEncoder]:
     """The frozen towers by modality (`visual`, `speech`, `face`).
 
@@ -84,11 +58,16 @@ def load_towers(config: BackboneConfig, model: ModelConfig, modalities: Collecti
     where, dtype = locate(config, modalities), dtype_of(config.dtype)
     towers: dict[str, FrozenEncoder] = {}
     if "visual" in where:
-        towers["visual"] = VisualEncoder.from_pretrained(where["visual"], layers=model.visual_layers, dtype=dtype)
+        towers["visual"] = VisualEncoder.from_pretrained(
+            where["visual"], layers=model.visual_layers, dtype=dtype, resize=model.visual_resize
+        )
     if "speech" in where:
-        towers["speech"] = SpeechEncoder.from_pretrained(where["speech"], layers=model.speech_layers, dtype=dtype)
+        towers["speech"] = SpeechEncoder.from_pretrained(
+            where["speech"], layers=model.speech_layers, dtype=dtype, normalise=model.speech_normalise,
+            centre=model.clip_mean == "remove",
+        )  # fmt: skip
     if "face" in where:
-        towers["face"] = FacialEncoder.from_pretrained(where["face"], dtype=dtype)
+        towers["face"] = FacialEncoder.from_pretrained(where["face"], dtype=dtype, pixels=model.face_pixels)
     return towers
 
 
@@ -117,7 +96,7 @@ def feature_widths(config: BackboneConfig) -> dict[str, int]:
     for modality in ("visual", "speech"):
         described = AutoConfig.from_pretrained(where[modality])
         widths[modality] = int(getattr(described, "vision_config", described).hidden_size)
-    content = torch.load(where["face"] / "model.pt", map_location="meta", weights_only=True, mmap=True)
+    content = torch.load(published_file(where["face"]), map_location="meta", weights_only=True, mmap=True)
     return widths | {"face": int(content["state_dict_backbone"]["linear_fuse.weight"].shape[0])}
 
 

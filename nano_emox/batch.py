@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from data_modules.record import Item
-from nano_emox.prompts import MODALITIES, SLOT_IDS, PromptTokenizer, compose
+from nano_emox.prompts import MODALITIES, SLOT_IDS, PromptTokenizer
 from nano_emox.tasks import answer
 
 IGNORED = -100  # label of a position without loss, as in torch's cross entropy
@@ -34,6 +34,7 @@ class Batch:
         slots: per block, (batch,) bool: which rows have it.
         items: the samples, for names in errors, logs and metrics.
         dropped_turns: how many dialogue turns were left out because a row was over-long.
+        left_out: how many samples were left out as a whole, for the same reason.
     """
 
     input_ids: Tensor
@@ -43,6 +44,7 @@ class Batch:
     slots: Mapping[str, Tensor]
     items: tuple[Item, ...] = field(default=(), repr=False)
     dropped_turns: int = 0
+    left_out: int = 0
 
     def __post_init__(self) -> None:
         if not self.input_ids.shape == self.attention_mask.shape == self.labels.shape:
@@ -87,11 +89,14 @@ class Collator:
     Args:
         prompts: tokenizer with the chat template and the block sizes.
         modalities: what the model may use, of `visual face speech fusion text`; the rest of a clip is left out.
-        max_length: tokens a row may have; the oldest dialogue turns go first, and are counted.
+        max_length: tokens a row may have.
+        over_long: what becomes of longer rows: `shorten` drops the oldest dialogue turns, and counts them; `leave_out` drops
+            the sample, and counts it (the released code puts a random other one in its place).
         generate: prompts only, padded on the left, for generation; otherwise prompt and answer, padded on the right.
 
     Raises:
-        ValueError: from `__call__`, for a row that is too long without any dialogue turn left to drop.
+        ValueError: from `__call__`, for a row that is too long without any dialogue turn left to drop, or where every row of
+            a batch is too long.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class Collator:
         modalities: Collection[str] = MODALITIES,
         *,
         max_length: int = 1024,
+        over_long: str = "shorten",
         generate: bool = False,
     ) -> None:
         unknown = set(modalities) - set(MODALITIES)
@@ -108,27 +114,26 @@ class Collator:
         self.prompts = prompts
         self.modalities = frozenset(modalities)
         self.max_length = max_length
+        self.over_long = over_long
         self.generate = generate
 
     def __call__(self, items: Sequence[Item]) -> Batch:
         present = [self.slots_of(item) for item in items]
-        rows, dropped = [], 0
-        for item, slots in zip(items, present, strict=True):
-            prompt, target, turns = self._row(item, slots)
-            rows.append((prompt, target))
-            dropped += turns
-        length = max(len(prompt) + len(target) for prompt, target in rows)
-        input_ids = torch.full((len(rows), length), self.prompts.pad_id)
-        labels = torch.full((len(rows), length), IGNORED)
-        mask = torch.zeros((len(rows), length), dtype=torch.bool)
-        for row, (prompt, target) in enumerate(rows):
-            size = len(prompt) + len(target)
-            start = length - size if self.generate else 0
-            input_ids[row, start : start + size] = torch.tensor(prompt + target)
-            labels[row, start + len(prompt) : start + size] = torch.tensor(target, dtype=torch.long)
-            mask[row, start : start + size] = True
+        found = [self._row(item, slots) for item, slots in zip(items, present, strict=True)]
+        rows = [row for row in found if row is not None]
+        if not rows:
+            raise ValueError(f"every row of the batch is longer than {self.max_length} tokens; raise model.max_length")
+        items = [item for item, row in zip(items, found, strict=True) if row is not None]
+        present = [slots for slots, row in zip(present, found, strict=True) if row is not None]
+        ids, labels, mask = pad(
+            [(prompt, target) for prompt, target, _ in rows], self.prompts.pad_id, left=self.generate,
+            masks_end=self.prompts.masks_end,
+        )  # fmt: skip
         rows_with = {name: torch.tensor([name in has for has in present]) for name in SLOT_IDS}
-        return Batch(input_ids, mask, labels, _stack(items, present), rows_with, tuple(items), dropped)
+        return Batch(
+            ids, mask, labels, _stack(items, present), rows_with, tuple(items), sum(turns for _, _, turns in rows),
+            len(found) - len(rows),
+        )  # fmt: skip
 
     def slots_of(self, item: Item) -> frozenset[str]:
         """Which blocks this item's prompt has: those allowed here whose media or features the clip has."""
@@ -138,17 +143,42 @@ class Collator:
         has = {"visual": visual, "face": face, "speech": speech, "fusion": visual and speech}
         return frozenset(name for name, there in has.items() if there and name in self.modalities)
 
-    def _row(self, item: Item, slots: frozenset[str]) -> tuple[list[int], list[int], int]:
+    def _row(self, item: Item, slots: frozenset[str]) -> tuple[list[int], list[int], int] | None:
         target = [] if self.generate else self.prompts.answer_ids(answer(item.sample, item.task))
         for turns in range(len(item.sample.history) + 1):
-            segments = compose(item.sample, item.task, slots, text="text" in self.modalities, drop_turns=turns)
+            segments = self.prompts.compose(item.sample, item.task, slots, text="text" in self.modalities, drop_turns=turns)
             prompt = self.prompts.prompt_ids(segments)
             if len(prompt) + len(target) <= self.max_length:
                 return prompt, target, turns
+            if self.over_long == "leave_out":
+                return None
         raise ValueError(
             f"{item.sample.dataset}/{item.sample.id}: {len(prompt) + len(target)} tokens even without its dialogue;"
             f" the limit is {self.max_length}: raise model.max_length or shorten the sample"
         )
+
+
+def pad(
+    rows: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int, *, left: bool = False, masks_end: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Prompts and answers as ids, labels and attention mask, each (batch, length).
+
+    Args:
+        rows: prompt and answer of each row; the answer alone is supervised.
+        left: pad on the left, for generation.
+        masks_end: attention also leaves out the padding token where it stands inside a row.
+    """
+    length = max(len(prompt) + len(target) for prompt, target in rows)
+    ids = torch.full((len(rows), length), pad_id)
+    labels = torch.full((len(rows), length), IGNORED)
+    mask = torch.zeros((len(rows), length), dtype=torch.bool)
+    for row, (prompt, target) in enumerate(rows):
+        size = len(prompt) + len(target)
+        start = length - size if left else 0
+        ids[row, start : start + size] = torch.tensor([*prompt, *target])
+        labels[row, start + len(prompt) : start + size] = torch.tensor(target, dtype=torch.long)
+        mask[row, start : start + size] = True
+    return ids, labels, mask & (ids != pad_id) if masks_end else mask
 
 
 def _stack(items: Sequence[Item], present: Sequence[frozenset[str]]) -> dict[str, Tensor]:

@@ -62,7 +62,11 @@ class LoraConfig:
 
 @dataclass
 class ModelConfig:
-    """Sizes of the model. Media: `frames` of `frame_size` pixels, `clips` of `clip_seconds` at 16 kHz."""
+    """Sizes of the model. Media: `frames` of `frame_size` pixels, `clips` of `clip_seconds` at 16 kHz.
+
+    The seven switches before the limits reproduce the released code where this project does otherwise on purpose;
+    `experiments/presets/released.yaml` turns all of them, docs/released.md says what each is about.
+    """
 
     frames: int = 8
     frame_size: int = 224
@@ -75,9 +79,27 @@ class ModelConfig:
     face: FaceConfig = field(default_factory=FaceConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
+    prompt_style: str = "chat"  # or released: `###Human: ... ###Assistant: `, and labels closed by ###
+    face_pixels: str = "imagenet"  # or released: raw 0..255
+    visual_resize: str = "tensor"  # or pil: at sizes other than the tower's, exactly the PIL processor's grey levels
+    clip_spread: str = "end"  # or released: the last clip ends before the recording does
+    clip_mean: str = "keep"  # or remove: every clip's own mean, before normalisation
+    speech_normalise: str = "sample"  # over a sample's clips, or clip, or batch (released training)
+    over_long: str = "shorten"  # drop the oldest dialogue turns, or leave_out the whole sample (released)
     max_length: int = 1024
     max_new_tokens: int = 512
     gradient_checkpointing: bool = False
+
+
+SWITCHES: dict[str, tuple[str, ...]] = {
+    "prompt_style": ("chat", "released"),
+    "face_pixels": ("imagenet", "released"),
+    "visual_resize": ("tensor", "pil"),
+    "clip_spread": ("end", "released"),
+    "clip_mean": ("keep", "remove"),
+    "speech_normalise": ("sample", "clip", "batch"),
+    "over_long": ("shorten", "leave_out"),
+}
 
 
 @dataclass
@@ -127,7 +149,10 @@ class DataConfig:
 
 @dataclass
 class BackboneConfig:
-    """Where the towers and the language model lie; with `pretrain` steps, tiny ones are made there first."""
+    """Where the towers and the language model lie: a directory under `root`, a path, or a hub name (`owner/name`).
+
+    With `pretrain` steps, tiny ones are made there first. The network is only asked with `allow_download`.
+    """
 
     root: str = MISSING
     preset: str = "paper"
@@ -136,6 +161,7 @@ class BackboneConfig:
     face: str = "facexformer"
     language: str = "Qwen2.5-1.5B-Instruct"
     dtype: str = "bfloat16"
+    allow_download: bool = False
     tower_steps: int = 0
     language_steps: int = 0
 
@@ -276,6 +302,11 @@ def _check(config: ExperimentConfig) -> None:
         raise ConfigError(f"data.features: {config.data.features!r}; choose stored or online")
     if config.wandb.mode not in ("auto", "online", "offline", "disabled"):
         raise ConfigError(f"wandb.mode: {config.wandb.mode!r}; choose auto, online, offline or disabled")
+    for name, choices in SWITCHES.items():
+        if (value := getattr(config.model, name)) not in choices:
+            raise ConfigError(f"model.{name}: {value!r}; choose {' or '.join(choices)}")
+    if config.model.speech_normalise == "batch" and config.data.features == "stored":
+        raise ConfigError("model.speech_normalise=batch makes features depend on their batch: it needs data.features=online")
     if len(config.model.visual_layers) != len(config.model.speech_layers):
         raise ConfigError("model.visual_layers and model.speech_layers pair up, one expert a pair; their lengths differ")
 

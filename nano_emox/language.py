@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from nano_emox.batch import IGNORED, Batch
+from nano_emox.encoders.frozen import load_complete
 from nano_emox.optimisation import Phase, adamw
 from nano_emox.prompts import SLOT_IDS
 
@@ -94,7 +95,7 @@ class LanguageHead(LightningModule):
         directory = Path(directory)
         if not (directory / "config.json").is_file():
             raise FileNotFoundError(f"no config.json in {directory}; expected a causal LM in the Hugging Face layout")
-        return cls(AutoModelForCausalLM.from_pretrained(directory, dtype=dtype), **settings)
+        return cls(load_complete(AutoModelForCausalLM, directory, dtype), **settings)
 
     @property
     def width(self) -> int:
@@ -168,6 +169,13 @@ class LanguageHead(LightningModule):
         Raises:
             ValueError: no position of the batch is supervised, or the blocks do not fit (see `splice`).
         """
+        logits, targets, rows = self.supervised(batch, tokens)
+        losses = nn.functional.cross_entropy(logits, targets, reduction="none")
+        sums = torch.zeros(len(batch), dtype=losses.dtype, device=losses.device).index_add(0, rows, losses)
+        return LanguageLoss(losses.mean(), sums, torch.bincount(rows, minlength=len(batch)))
+
+    def supervised(self, batch: Batch, tokens: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits in float32 (n, vocabulary), next tokens (n,) and rows (n,) of the n supervised positions, row by row."""
         embedded = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
         if self.gradient_checkpointing and torch.is_grad_enabled():
             for module in self.model.modules():
@@ -180,10 +188,7 @@ class LanguageHead(LightningModule):
         rows, positions = (targets != IGNORED).nonzero(as_tuple=True)
         if not len(rows):
             raise ValueError(f"no supervised position in the batch {list(names_of(batch)) or tuple(batch.labels.shape)}")
-        logits = self.model.get_output_embeddings()(hidden[rows, positions]).float()
-        losses = nn.functional.cross_entropy(logits, targets[rows, positions], reduction="none")
-        sums = torch.zeros(len(targets), dtype=losses.dtype, device=losses.device).index_add(0, rows, losses)
-        return LanguageLoss(losses.mean(), sums, torch.bincount(rows, minlength=len(targets)))
+        return self.model.get_output_embeddings()(hidden[rows, positions]).float(), targets[rows, positions], rows
 
     @torch.inference_mode()
     def generate(

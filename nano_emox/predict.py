@@ -59,7 +59,7 @@ class Predictor:
         """One answer an item, in order; items may differ in task, data set and modalities."""
         batch = self.collate(items).to(self.model.device)
         ids = self._generate(batch)
-        texts = [str(self.prompts.tokenizer.decode(row, skip_special_tokens=True)) for row in ids]
+        texts = [self.prompts.text(row.tolist()) for row in ids]
         return [parse(item.task, text, item.sample.candidates) for item, text in zip(items, texts, strict=True)]
 
     def clip(
@@ -104,7 +104,7 @@ class Predictor:
             used.append("text")
         streamer = _Streamer(self.prompts, stream) if stream else None
         ids = self._generate(batch.to(self.model.device), streamer)
-        text = str(self.prompts.tokenizer.decode(ids[0], skip_special_tokens=True))
+        text = self.prompts.text(ids[0].tolist())
         return ClipAnswer(parse(task, text, sample.candidates), tuple(used))
 
     def _generate(self, batch: Any, streamer: Any = None) -> torch.Tensor:
@@ -123,7 +123,7 @@ class _Streamer:
 
     def put(self, value: torch.Tensor) -> None:
         self.ids += value.flatten().tolist()
-        text = str(self.prompts.tokenizer.decode(self.ids, skip_special_tokens=True))
+        text = self.prompts.text(self.ids)
         if not text.endswith("\ufffd"):
             self.sink(text[self.said :])
             self.said = len(text)

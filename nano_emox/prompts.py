@@ -84,10 +84,15 @@ def compose(
 class PromptTokenizer:
     """Turns segments into ids with a language model's tokenizer and chat template.
 
+    Attributes:
+        masks_end: whether attention also leaves out the end token inside a row, as the released code does.
+
     Args:
         tokenizer: of the language model.
         tokens: how many tokens each modality block has, e.g. `{"visual": 32, "speech": 32, "face": 4, "fusion": 1}`.
     """
+
+    masks_end = False
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, tokens: Mapping[str, int]) -> None:
         unknown = set(tokens) - set(SLOT_IDS)
@@ -104,6 +109,10 @@ class PromptTokenizer:
         self.end_of_turn = _end_of_turn(tokenizer)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end_of_turn
         self._cache: dict[str, list[int]] = {}
+
+    def compose(self, sample: Sample, task: Task, slots: Collection[str], *, text: bool, drop_turns: int) -> list[Segment]:
+        """The segments of a sample's prompt in this style."""
+        return compose(sample, task, slots, text=text, drop_turns=drop_turns)
 
     def prompt_ids(self, segments: Sequence[Segment]) -> list[int]:
         """Ids of the whole prompt up to where the answer starts; modality positions are negative (`SLOT_IDS`)."""
@@ -123,6 +132,10 @@ class PromptTokenizer:
     def answer_ids(self, answer: str) -> list[int]:
         """Ids of an answer, closed by the end-of-turn token."""
         return [*self._ids(answer, special=False), self.end_of_turn]
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The words of generated ids."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 
     def _ids(self, text: str, *, special: bool) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=not special)["input_ids"])

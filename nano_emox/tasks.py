@@ -44,7 +44,7 @@ QUESTIONS[Task.MSA] = QUESTIONS[Task.OV_MER]
 SENTIMENTS = ("negative", "neutral", "positive")
 
 
-def question(task: Task, candidates: Sequence[str] = ()) -> str:
+def question(task: Task, candidates: Sequence[str] = (), separator: str = ", ") -> str:
     """The instruction of a task; closed-label tasks list `candidates` in sorted order.
 
     Raises:
@@ -54,7 +54,7 @@ def question(task: Task, candidates: Sequence[str] = ()) -> str:
     if CANDIDATES in text:
         if not candidates:
             raise ValueError(f"task {task.value!r} chooses among labels; give candidates=[...]")
-        text = text.replace(CANDIDATES, ", ".join(sorted(candidates, key=str.casefold)))
+        text = text.replace(CANDIDATES, separator.join(sorted(candidates, key=str.casefold)))
     return text
 
 

@@ -26,7 +26,9 @@ from nano_emox.encoders.frozen import FrozenEncoder
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 STAGES = (1, 3, 5, 7)  # children of Swin's `features` that are a stage's blocks, before patch merging
-ENTRY = "state_dict_backbone"  # of the published file; beside it lie the decoder's tensors, which are not needed
+ENTRY = "state_dict_backbone"  # of the published file
+UNNEEDED = ("pe_layer", "face_decoder")  # its tensors of the task decoder; all others must be ours
+FILES = ("model.pt", "ckpts/model.pt")  # where it lies in a directory; the second is the hub's place
 
 
 class FaceNetwork(nn.Module):
@@ -92,7 +94,7 @@ class FaceNetwork(nn.Module):
         Raises:
             ValueError: tensors are missing or of another shape; the message names `where` and them.
         """
-        needed = {k: v for k, v in state.items() if k.split(".")[0] in ("backbone", "linear_c", "linear_fuse")}
+        needed = {k: v for k, v in state.items() if k.split(".")[0] not in UNNEEDED}
         try:
             patches = needed["backbone.0.0.0.weight"]
             tables = [needed[f"backbone.0.{stage}.0.attn.relative_position_bias_table"] for stage in STAGES]
@@ -146,14 +148,12 @@ class FacialEncoder(FrozenEncoder):
             FileNotFoundError: there is no `model.pt`.
             ValueError: the file is not in the published layout.
         """
-        path = Path(directory) / "model.pt"
-        if not path.is_file():
-            raise FileNotFoundError(f"no {path.name} in {path.parent}; expected FaceXFormer's published checkpoint")
+        path = published_file(directory)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         if ENTRY not in content:
             raise ValueError(f"{path}: no entry {ENTRY!r}, only {sorted(content)[:5]}; expected FaceXFormer's layout")
         tower = FaceNetwork.from_state(content[ENTRY], str(path)).to(dtype)
-        described = path.with_name("config.json")
+        described = Path(directory) / "config.json"
         size = json.loads(described.read_text(encoding="utf-8"))["image_size"] if described.is_file() else 224
         return cls(tower, size=int(size), pixels=pixels)
 
@@ -177,3 +177,15 @@ class FacialEncoder(FrozenEncoder):
             raise ValueError(f"frames must be (batch, frames, 3, height, width); got {tuple(media.shape)}")
         pixels = self.preprocess(media.flatten(0, 1)).to(self.compute_dtype)
         return {"last": self.tower(pixels).unflatten(0, media.shape[:2])}
+
+
+def published_file(directory: str | Path) -> Path:
+    """FaceXFormer's checkpoint in a directory.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for name in FILES:
+        if (Path(directory) / name).is_file():
+            return Path(directory) / name
+    raise FileNotFoundError(f"no {FILES[0]} in {directory}; expected FaceXFormer's published checkpoint")

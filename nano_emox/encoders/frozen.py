@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -76,6 +77,27 @@ class FrozenEncoder(LightningModule):
     def compute_dtype(self) -> torch.dtype:
         """The dtype of the weights, which is the one the tower computes in."""
         return next(p for p in self.tower.parameters() if p.is_floating_point()).dtype
+
+
+def load_complete(family: Any, directory: Path, dtype: torch.dtype, *, may_lack: Collection[str] = ()) -> Any:
+    """Load a checkpoint in the Hugging Face layout (safetensors, or `pytorch_model.bin` read with `weights_only`).
+
+    Args:
+        family: the class, or automatic class, that reads it.
+        may_lack: names of parameters that a checkpoint may leave out.
+
+    Raises:
+        ValueError: parameters are missing or of another shape; transformers itself would leave them at random.
+    """
+    model, info = family.from_pretrained(directory, dtype=dtype, output_loading_info=True, weights_only=True)
+    lacks = sorted(name for name in info["missing_keys"] if name.rsplit(".", 1)[-1] not in may_lack)
+    wrong = [*lacks, *map(str, info["mismatched_keys"])]
+    if wrong:
+        raise ValueError(
+            f"{directory}: {len(wrong)} parameters of {type(model).__name__} are missing or of another shape, e.g."
+            f" {wrong[:4]}; the weights are another model's or incomplete: get them again"
+        )
+    return model
 
 
 def tower_settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The speech branch: any Hugging Face waveform tower with hidden states, clip by clip.
 
 Two things differ from the released code, both on purpose. The waveform is normalised over a sample's own clips, not over
-the whole batch, so that a sample's features do not depend on its neighbours (the released inference does the same). And
+the whole batch, so that a sample's features do not depend on its neighbours (the released inference does the same;
+`normalise="batch"` is what released training does). And
 since transformers 5 the last hidden state comes without the encoder's final layer norm, which the paper's mean of the last
 four layers includes: it is taken from `last_hidden_state`.
 """
@@ -16,9 +17,10 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, PreTrainedModel
 
-from nano_emox.encoders.frozen import FrozenEncoder, tower_settings
+from nano_emox.encoders.frozen import FrozenEncoder, load_complete, tower_settings
 
 EPSILON = 1e-7  # of the published feature extractor
+AXES = {"sample": (1, 2), "clip": (2,), "batch": (0, 1, 2)}  # of clips (batch, C, S): what is normalised together
 
 
 class SpeechEncoder(FrozenEncoder):
@@ -28,7 +30,9 @@ class SpeechEncoder(FrozenEncoder):
         tower: a waveform transformer (HuBERT, wav2vec 2.0, WavLM) that returns `hidden_states`.
         layers: indices of `hidden_states` that the fusion encoder sees.
         last: how many of the last layers are averaged for `last`.
-        normalise: zero mean and unit variance over all clips of a `sample`, or of each `clip` alone.
+        normalise: zero mean and unit variance over all clips of a `sample`, of each `clip` alone, or of the whole `batch`,
+            as released training does (features then depend on what else is in the batch: not for stored features).
+        centre: take each clip's own mean off first, which the released data path does as a side effect.
     """
 
     modality = "speech"
@@ -36,10 +40,16 @@ class SpeechEncoder(FrozenEncoder):
     tower: PreTrainedModel
 
     def __init__(
-        self, tower: PreTrainedModel, *, layers: Sequence[int] = (16, 18, 22), last: int = 4, normalise: str = "sample"
+        self,
+        tower: PreTrainedModel,
+        *,
+        layers: Sequence[int] = (16, 18, 22),
+        last: int = 4,
+        normalise: str = "sample",
+        centre: bool = False,
     ) -> None:
-        if normalise not in ("sample", "clip"):
-            raise ValueError(f"normalise {normalise!r}; choose sample or clip")
+        if normalise not in AXES:
+            raise ValueError(f"normalise {normalise!r}; choose {', '.join(AXES)}")
         depth = tower.config.num_hidden_layers
         if any(not 0 <= layer <= depth for layer in layers) or not 1 <= last <= depth:
             raise ValueError(f"speech layers {list(layers)}, last {last}: the tower has hidden states 0 to {depth}")
@@ -49,7 +59,8 @@ class SpeechEncoder(FrozenEncoder):
             "last": last,
             "normalise": normalise,
         }
-        super().__init__(tower, settings)
+        super().__init__(tower, settings | ({"centre": True} if centre else {}))
+        self.centre = centre
         self.layers = tuple(layers)
         self.last = last
         self.normalise = normalise
@@ -62,6 +73,7 @@ class SpeechEncoder(FrozenEncoder):
         layers: Sequence[int] = (16, 18, 22),
         dtype: torch.dtype = torch.float32,
         normalise: str = "sample",
+        centre: bool = False,
     ) -> SpeechEncoder:
         """Load a tower from a directory in the Hugging Face layout.
 
@@ -71,8 +83,8 @@ class SpeechEncoder(FrozenEncoder):
         directory = Path(directory)
         if not (directory / "config.json").is_file():
             raise FileNotFoundError(f"no config.json in {directory}; expected a speech tower in the Hugging Face layout")
-        tower: Any = AutoModel.from_pretrained(directory, dtype=dtype)
-        return cls(tower, layers=layers, normalise=normalise)
+        tower: Any = load_complete(AutoModel, directory, dtype, may_lack=("masked_spec_embed",))  # of training only
+        return cls(tower, layers=layers, normalise=normalise, centre=centre)
 
     @property
     def width(self) -> int:
@@ -89,8 +101,10 @@ class SpeechEncoder(FrozenEncoder):
 
     def waveform(self, clips: Tensor) -> Tensor:
         """Normalised clips (batch, C, S), with the population variance."""
-        axes = (1, 2) if self.normalise == "sample" else (2,)
+        axes = AXES[self.normalise]
         clips = clips.float()
+        if self.centre:
+            clips = clips - clips.mean(2, keepdim=True)
         mean = clips.mean(axes, keepdim=True)
         variance = clips.var(axes, unbiased=False, keepdim=True)
         return (clips - mean) / torch.sqrt(variance + EPSILON)

@@ -2,7 +2,7 @@
 
 The whole frame is seen, without a face crop. Preprocessing works on uint8 tensors instead of PIL images: at the tower's
 own size, which is the usual case, only the normalisation acts and the numbers are those of the PIL processor; at other
-sizes they differ by at most one grey level.
+sizes they differ by at most one grey level, and `resize="pil"` takes even that away.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 from transformers import AutoConfig, AutoModel, CLIPVisionModel, PreTrainedModel
 
-from nano_emox.encoders.frozen import FrozenEncoder, tower_settings
+from nano_emox.encoders.frozen import FrozenEncoder, load_complete, tower_settings
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -33,6 +35,7 @@ class VisualEncoder(FrozenEncoder):
         size: height and width in pixels that the tower takes.
         mean, std: of the normalisation, for pixels in [0, 1].
         pooling: `cls` takes the first token; `mean` is for towers without a class token.
+        resize: of frames that have not the tower's size: `tensor`, or `pil` for the exact grey levels of the PIL processor.
     """
 
     modality = "visual"
@@ -48,9 +51,12 @@ class VisualEncoder(FrozenEncoder):
         mean: Sequence[float] = CLIP_MEAN,
         std: Sequence[float] = CLIP_STD,
         pooling: str = "cls",
+        resize: str = "tensor",
     ) -> None:
         if pooling not in ("cls", "mean"):
             raise ValueError(f"pooling {pooling!r}; choose cls or mean")
+        if resize not in ("tensor", "pil"):
+            raise ValueError(f"resize {resize!r}; choose tensor or pil")
         depth = tower.config.num_hidden_layers
         if any(not 0 <= layer <= depth for layer in layers):
             raise ValueError(f"visual layers {list(layers)}: the tower has hidden states 0 to {depth}")
@@ -62,9 +68,10 @@ class VisualEncoder(FrozenEncoder):
             "std": list(std),
             "pooling": pooling,
         }
-        super().__init__(tower, settings)
+        super().__init__(tower, settings | ({"resize": resize} if resize != "tensor" else {}))
         self.layers = tuple(layers)
         self.size = size
+        self.resize = resize
         self.pooling = pooling
         self.mean, self.std = list(mean), list(std)
 
@@ -76,6 +83,7 @@ class VisualEncoder(FrozenEncoder):
         layers: Sequence[int] = (12, 16, 22),
         dtype: torch.dtype = torch.float32,
         pooling: str = "cls",
+        resize: str = "tensor",
     ) -> VisualEncoder:
         """Load a tower and its `preprocessor_config.json` from a directory in the Hugging Face layout.
 
@@ -87,17 +95,18 @@ class VisualEncoder(FrozenEncoder):
             if not (directory / name).is_file():
                 raise FileNotFoundError(f"no {name} in {directory}; expected a vision tower in the Hugging Face layout")
         if AutoConfig.from_pretrained(directory).model_type in ("clip", "clip_vision_model"):
-            tower: Any = CLIPVisionModel.from_pretrained(directory, dtype=dtype)  # leaves the text tower out
+            tower: Any = load_complete(CLIPVisionModel, directory, dtype)  # leaves the text tower out
         else:
-            whole: Any = AutoModel.from_pretrained(directory, dtype=dtype)
+            whole: Any = load_complete(AutoModel, directory, dtype)
             tower = getattr(whole, "vision_model", whole)
         processor = json.loads((directory / "preprocessor_config.json").read_text(encoding="utf-8"))
         size = processor.get("crop_size", processor["size"])
         if isinstance(size, dict):
             size = size.get("height", size.get("shortest_edge"))
         return cls(
-            tower, layers=layers, size=int(size), mean=processor["image_mean"], std=processor["image_std"], pooling=pooling
-        )
+            tower, layers=layers, size=int(size), mean=processor["image_mean"], std=processor["image_std"], pooling=pooling,
+            resize=resize,
+        )  # fmt: skip
 
     @property
     def width(self) -> int:
@@ -108,7 +117,10 @@ class VisualEncoder(FrozenEncoder):
         if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[1] != 3:
             raise ValueError(f"frames must be uint8 (frames, 3, height, width); got {frames.dtype} {tuple(frames.shape)}")
         if frames.shape[-2:] != (self.size, self.size):
-            frames = transforms.resize(frames, [self.size], InterpolationMode.BICUBIC, antialias=True)
+            if self.resize == "pil":
+                frames = torch.stack([_resize_with_pil(frame, self.size) for frame in frames.cpu()]).to(frames.device)
+            else:
+                frames = transforms.resize(frames, [self.size], InterpolationMode.BICUBIC, antialias=True)
             top, left = ((side - self.size) // 2 for side in frames.shape[-2:])  # CLIP's processor rounds down
             frames = frames[..., top : top + self.size, left : left + self.size]
         return transforms.normalize(frames.float() / 255, self.mean, self.std)
@@ -125,3 +137,12 @@ class VisualEncoder(FrozenEncoder):
 
     def _pool(self, hidden: Tensor) -> Tensor:
         return hidden[:, 0] if self.pooling == "cls" else hidden.mean(1)
+
+
+def _resize_with_pil(frame: Tensor, size: int) -> Tensor:
+    """uint8 (3, H, W): the shorter side to `size`, the longer one rounded down."""
+    height, width = frame.shape[-2:]
+    short = min(height, width)
+    target = (width * size // short, height * size // short)
+    picture = Image.fromarray(frame.permute(1, 2, 0).numpy()).resize(target, Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)

@@ -113,7 +113,7 @@ def sentiment_of(prediction: Prediction) -> str | None:
         return prediction.sentiment
     if prediction.label in POLARITIES:
         return prediction.label
-    return valence_of(_words_of(prediction))
+    return valence_of(words_of(prediction))
 
 
 def _answer_with(prediction: Prediction, source: Prediction) -> Prediction:
@@ -147,7 +147,8 @@ def _most_frequent(predictions: Sequence[Prediction], members: Sequence[int]) ->
     return min(members, key=lambda position: (-counts[gold(position)], gold(position)))
 
 
-def _words_of(prediction: Prediction) -> tuple[str, ...]:
+def words_of(prediction: Prediction) -> tuple[str, ...]:
+    """Return the emotion words of an answer: its list, or its one label."""
     if prediction.words:
         return prediction.words
     return (prediction.label,) if prediction.label else ()
@@ -161,7 +162,7 @@ def _gold(prediction: Prediction, name: str, value: Value | None) -> Value:
 
 def _mer(group: Sequence[Prediction], lexicon: Lexicon) -> Scores:
     metric = EmotionWheelHitRate(lexicon, nan_policy="zero", hit_multilabel="any")
-    metric.update([_words_of(each) for each in group], [(_gold(each, "gold_label", each.gold_label),) for each in group])
+    metric.update([words_of(each) for each in group], [(_gold(each, "gold_label", each.gold_label),) for each in group])
     return {"mer.hit_rate": _number(metric.compute())}
 
 
@@ -183,7 +184,7 @@ def _mir(group: Sequence[Prediction], _: Lexicon) -> Scores:
 
 def _ov_mer(group: Sequence[Prediction], lexicon: Lexicon) -> Scores:
     metric = EmotionWheelSetScore(lexicon, nan_policy="zero")
-    metric.update([_words_of(each) for each in group], [_gold(each, "gold_words", each.gold_words) for each in group])
+    metric.update([words_of(each) for each in group], [_gold(each, "gold_words", each.gold_words) for each in group])
     scores = metric.compute()
     return {
         "ov_mer.set_f": _number(scores["f"]),

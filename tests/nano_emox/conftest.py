@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,15 +41,6 @@ def backbones(weights: Path) -> BackboneConfig:
 @pytest.fixture(scope="session")
 def config() -> ModelConfig:
     return make_model_config()
-
-
-@pytest.fixture(scope="session")
-def parity() -> Path:
-    """The fixtures made by running the released modules; they are not part of the repository."""
-    where = Path(os.environ.get("NANO_EMOX_PARITY", Path(__file__).parents[3] / "shared" / "parity"))
-    if not where.is_dir():
-        pytest.skip(f"no parity fixtures at {where}; set NANO_EMOX_PARITY")
-    return where
 
 
 def _media(rows: int, seed: int = 0, frames: int = 2, clips: int = 2, samples: int = 1600) -> dict[str, torch.Tensor]:
