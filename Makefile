@@ -59,7 +59,7 @@ $(RUN)/scores/phase1.json: $(RUN)/phase1_speech.ckpt $(RUN)/phase1_visual.ckpt
 $(RUN)/scores/phase2.json: $(RUN)/phase2.ckpt
 $(RUN)/scores/phase3.json: $(RUN)/phase3.ckpt
 $(RUN)/scores/%.json: | $(NEST)
-	$(RUNNER) evaluate $* $(OPTIONS)
+	$(RUNNER) evaluate $* --no-report $(OPTIONS)
 $(RUN)/results.json: $(RUN)/scores/phase1.json $(RUN)/scores/phase2.json $(RUN)/scores/phase3.json
 	$(RUNNER) report $(OPTIONS)
 
@@ -67,7 +67,7 @@ p2e: $(FEATURES) ## all phases in one process and one W&B run, then the table
 	$(RUNNER) train $(OPTIONS)
 	$(MAKE) --no-print-directory phase3
 
-evaluate: $(NEST) ## score every benchmark found under DATA with the last phase
+evaluate: $(NEST) ## score every benchmark found under DATA with the last phase; report.html
 	$(RUNNER) evaluate phase3 $(OPTIONS)
 
 test: $(NEST) ## the tests

@@ -11,6 +11,7 @@ from pathlib import Path
 from data_modules.datasets import DATASETS
 from data_modules.record import Task
 from experiments.assembly import checkpoints_of, configure, make_model, make_prompts, media_inputs, stage, stages
+from experiments.exchange import open_folder
 from experiments.logs import console
 from nano_emox.config import ConfigError
 from nano_emox.predict import Predictor
@@ -32,17 +33,19 @@ def ask(
     if task not in set(Task):
         raise ConfigError(f"--task: no task {task!r}; there are {', '.join(Task)}")
     chosen = Task(task)
-    settings = run / "config.yaml"
-    if not settings.is_file():
-        raise ConfigError(f"--run: {run} holds no finished run; `make phase3` makes one, or name another directory")
-    config = configure(str(settings), overrides)
-    last = stages(config)[-1]
-    model = make_model(config, online=True, init_from=checkpoints_of(config, stage(config, last)))
-    modalities = config.phases[stage(config, last)[0]].evaluate_with
+    if (run / "processor_config.json").is_file():
+        config, model, prompts, modalities = open_folder(run, overrides)
+    else:
+        settings = run / "config.yaml"
+        if not settings.is_file():
+            raise ConfigError(f"--run: {run} holds no finished run; `make phase3` makes one, or name another directory")
+        config = configure(str(settings), overrides)
+        last = stages(config)[-1]
+        model = make_model(config, online=True, init_from=checkpoints_of(config, stage(config, last)))
+        prompts, modalities = make_prompts(config), config.phases[stage(config, last)[0]].evaluate_with
     predictor = Predictor(
-        model, make_prompts(config), modalities=modalities, max_new_tokens=config.model.max_new_tokens,
-        max_length=config.model.max_length,
-    )  # fmt: skip
+        model, prompts, modalities=modalities, max_new_tokens=config.model.max_new_tokens, max_length=config.model.max_length
+    )
     if not candidates and chosen in VOCABULARIES:
         candidates = DATASETS[VOCABULARIES[chosen]].vocabulary
 

@@ -21,6 +21,7 @@ from nano_emox.backbones import TOWERS, load_model, load_tokenizer, load_towers
 from nano_emox.batch import Collator
 from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, load, require_paths
 from nano_emox.encoders import FrozenEncoder
+from nano_emox.metrics.lexicon import Lexicon, load_lexicon
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import MODALITIES, PromptTokenizer
 from nano_emox.released_prompts import prompts_in
@@ -176,3 +177,20 @@ def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: Prompt
             seed=config.seed,
         )
     return CurriculumDataModule(members)
+
+
+def make_lexicon(config: ExperimentConfig) -> Lexicon:
+    """The lexicon that wheel scores are computed with.
+
+    Raises:
+        ConfigError: it is neither `builtin` nor a directory of the released wheels.
+    """
+    try:
+        return load_lexicon(config.evaluation.lexicon, config.evaluation.edition)
+    except (FileNotFoundError, ValueError) as error:
+        raise ConfigError(f"evaluation.lexicon: {error} (`nano-emox fetch wheels` downloads them)") from error
+
+
+def device_of(config: ExperimentConfig) -> torch.device:
+    """Where answers are generated: on the GPU if there is one and `trainer.accelerator` does not say cpu."""
+    return torch.device("cuda" if torch.cuda.is_available() and config.trainer.accelerator != "cpu" else "cpu")

@@ -27,6 +27,8 @@ human_app = typer.Typer(no_args_is_help=True, help="Blind evaluation of empathet
 app.add_typer(human_app, name="human-eval")
 app.add_typer(data_app, name="data")
 app.add_typer(backbones_app, name="backbones")
+fetch_app = typer.Typer(no_args_is_help=True, help="Public tables that are not shipped with this project.")
+app.add_typer(fetch_app, name="fetch")
 
 Preset = Annotated[str, typer.Option(help="tiny (a laptop, synthetic data) or paper (GPUs, real data), or a YAML file")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="e.g. phases.phase2.optim.lr=2e-5")]
@@ -65,6 +67,19 @@ def backbones_parameters(
     parameter_report(configure(preset, overrides or []), run=run)
 
 
+@fetch_app.command("wheels")
+def fetch_wheels(
+    to: Annotated[Path, typer.Option(help="directory to put them into")] = Path("weights/emotion_wheel"),
+    source: Annotated[str | None, typer.Option("--from", help="another address of the same files")] = None,
+) -> None:
+    """Download the released emotion wheels at a pinned commit, and check them (SHA-256)."""
+    from nano_emox.metrics.fetch import SOURCE, fetch_wheels
+
+    downloaded = fetch_wheels(to, source or SOURCE)
+    console.print(f"{len(downloaded)} files downloaded, all checked: use them with evaluation.lexicon={to}", soft_wrap=True)
+    console.print("[dim]evaluation.edition=corrected leaves out the wrong forms (fear as a form of fearless)[/]")
+
+
 @app.command()
 def features(overrides: Overrides = None, preset: Preset = "tiny") -> None:
     """Run the frozen towers once over every clip that training and the benchmarks need."""
@@ -85,13 +100,21 @@ def train(overrides: Overrides = None, preset: Preset = "tiny") -> None:
 
 @app.command()
 def evaluate(
-    phase: Annotated[str, typer.Argument(help="phase1, phase2 or phase3")], overrides: Overrides = None, preset: Preset = "tiny"
+    targets: Annotated[
+        list[str],
+        typer.Argument(metavar="PHASE|RUN|CHECKPOINT... [KEY=VALUE]...", help="phase3, outputs/latest, or a .ckpt file"),
+    ],
+    preset: Preset = "tiny",
+    benchmarks: Annotated[str, typer.Option(help="data sets, comma-separated; default: all that are configured")] = "",
+    select: Annotated[str | None, typer.Option(help="best-on-test: choose among several by their test scores")] = None,
+    page: Annotated[bool, typer.Option("--report/--no-report", help="write report.html and log tables")] = True,
 ) -> None:
-    """Score a phase's checkpoint on every benchmark found under data.root; what is absent is named."""
-    from experiments.assembly import configure
-    from experiments.evaluate import evaluate_phase
+    """Score a checkpoint on every benchmark found under data.root; what is absent is named. A killed evaluation continues."""
+    from experiments.benchmark import benchmark, split_arguments
 
-    evaluate_phase(configure(preset, overrides or []), phase)
+    subjects, overrides = split_arguments(targets)
+    names = [name.strip() for name in benchmarks.split(",") if name.strip()]
+    benchmark(subjects, overrides, preset=preset, benchmarks=names, select=select, page=page)
 
 
 @app.command()
@@ -152,11 +175,12 @@ def human_make(
     n: Annotated[int, typer.Option("--n", min=1, help="dialogues to draw")] = 200,
     raters: Annotated[int, typer.Option(min=1)] = 10,
     seed: Annotated[int, typer.Option(help="of the draw and of every shuffle")] = 0,
+    reference: Annotated[bool, typer.Option("--reference", help="the data set's own replies take part as well")] = False,
 ) -> None:
     """Draw dialogues that all systems answered, blind the systems, and write one HTML form a rater."""
     from experiments.human_eval import make_study_from_files
 
-    make_study_from_files(predictions, data, out, dialogues=n, raters=raters, seed=seed)
+    make_study_from_files(predictions, data, out, dialogues=n, raters=raters, seed=seed, reference=reference)
 
 
 @human_app.command("score")
@@ -171,6 +195,45 @@ def human_score(
     from experiments.human_eval import score_study
 
     score_study(study, ratings, partial=partial)
+
+
+@app.command("import")
+def import_checkpoint(
+    released: Annotated[Path, typer.Argument(help="the authors' checkpoint_*.pth")],
+    out: Annotated[Path, typer.Option(help="the folder to write")],
+    overrides: Overrides = None,
+    preset: Preset = "released",
+) -> None:
+    """Turn the authors' trained parameters into one of our folders, with every key accounted for."""
+    from experiments.assembly import configure
+    from experiments.exchange import import_checkpoint as bring
+
+    bring(configure(preset, overrides or []), released, out)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="the run's directory")],
+    out: Annotated[Path, typer.Option(help="the folder to write")],
+    phase: Annotated[str | None, typer.Option(help="phase1, phase2 or phase3; the last finished one otherwise")] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="add LoRA into the language model and write that, for serving")
+    ] = False,
+    push: Annotated[str | None, typer.Option(help="upload to this hub repository (owner/name), private")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Write a run's model as a folder to share: config, processor, safetensors, LoRA in peft's format, model card."""
+    from experiments.exchange import export_run
+
+    export_run(run, out, phase=phase, merge=merge, push=push, overrides=overrides or [])
+
+
+@app.command()
+def info(directory: Annotated[Path, typer.Argument(help="a folder of import or export")]) -> None:
+    """What a folder holds: phase, parts, parameters, data mixture, metrics, and which checkpoints it needs."""
+    from experiments.exchange import info as show
+
+    show(directory)
 
 
 @app.command()
@@ -199,8 +262,9 @@ def main() -> None:
     except Exception as error:
         from data_modules.media import MediaError
         from nano_emox.config import ConfigError
+        from nano_emox.metrics.fetch import FetchError
 
-        if not isinstance(error, ConfigError | MediaError | FileNotFoundError):
+        if not isinstance(error, ConfigError | MediaError | FetchError | FileNotFoundError | FileExistsError):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from data_modules.datasets import DATASETS
 from experiments.loggers import wandb_mode
 from experiments.logs import console
 from nano_emox.config import ExperimentConfig
+from nano_emox.hub import SOURCES, locate
 
 PACKAGES = (
     "torch",
@@ -76,15 +78,15 @@ def _machine(table: Table) -> int:
 
 def _backbones(table: Table, config: ExperimentConfig) -> int:
     fatal = 0
-    root, tiny = Path(config.backbones.root), config.backbones.preset == "tiny"
-    for part in ("visual", "speech", "face", "language"):
-        path = root / getattr(config.backbones, part)
-        found = path.exists()
-        how = "made by `make backbones`" if tiny else "put the published checkpoint there (docs/weights.md)"
-        table.add_row(
-            OK if found else NOTE if tiny else MISSING, f"{part} backbone", str(path) if found else f"{path} is missing; {how}"
-        )
-        fatal += not found and not tiny
+    tiny = config.backbones.preset == "tiny"
+    kept = replace(config.backbones, allow_download=False)  # this command only looks
+    for part in SOURCES:
+        try:
+            table.add_row(OK, f"{part} backbone", str(locate(kept, [part])[part]))
+        except FileNotFoundError as error:
+            how = "; made by `make backbones`" if tiny else " (docs/weights.md)"
+            table.add_row(NOTE if tiny else MISSING, f"{part} backbone", str(error).splitlines()[-1] + how)
+            fatal += not tiny
     return fatal
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from nano_emox.human_evaluation import DIMENSIONS, draw_study, read_key, read_ra
 
 
 def make_study_from_files(
-    files: Sequence[str], data: Path, out: Path, *, dialogues: int, raters: int, seed: int, split: str = "test"
+    files: Sequence[str], data: Path, out: Path, *, dialogues: int, raters: int, seed: int, reference: bool = False
 ) -> list[Path]:
     """Write the forms and the key of a study of `[NAME=]FILE`s; dialogues are read from the data root by their ids.
+
+    With `reference`, the data set's own replies take part as one more system, as blind as the others.
 
     Raises:
         ConfigError: what is given makes no study; the message says why.
@@ -32,17 +35,21 @@ def make_study_from_files(
         name, path = _named(given)
         if not path.is_file():
             raise ConfigError(f"no predictions {path}")
-        if name in predictions:
+        if name in predictions or (reference and name == "reference"):
             raise ConfigError(f"two systems are called {name!r}; give names, as in ours={path}")
         try:
             predictions[name] = read_predictions(path)
         except ValueError as error:
             raise ConfigError(str(error)) from error
         sources[name] = f"{path} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    if reference:
+        shown = {each.key: each for group in predictions.values() for each in group}
+        predictions["reference"] = [replace(each, reply=each.gold_reply) for each in shown.values()]
+        sources["reference"] = "the data set's replies"
     datasets = sorted({each.dataset for group in predictions.values() for each in group if each.task == Task.ERG})
     if not datasets:
         raise ConfigError(f"no empathetic replies (task erg) in {', '.join(files)}")
-    samples = {(name, sample.id): sample for name in datasets for sample in load_samples(name, data, split)}
+    samples = {(name, sample.id): sample for name in datasets for sample in load_samples(name, data, "test")}
     try:
         study = draw_study(predictions, samples, dialogues=dialogues, raters=raters, seed=seed)
         forms = write_study(study, out, sources)

@@ -95,11 +95,11 @@ def summary_table(summary: dict[str, Any]) -> Table:
     for name in ("value", "judged", "failed"):
         table.add_column(name, justify="right")
     for dataset, entry in summary["datasets"].items():
-        rows = list(entry["scores"].items()) or [("–", float("nan"))]
+        rows = [(name, f"{number:.3f}") for name, number in entry["scores"].items()] or [("–", "–")]
         for position, (name, number) in enumerate(rows):
             first = position == 0
             failed = f"[red]{entry['failed']}[/]" if entry["failed"] else "0"
             table.add_row(
-                dataset if first else "", name, f"{number:.3f}", str(entry["judged"]) if first else "", failed if first else ""
+                dataset if first else "", name, number, str(entry["judged"]) if first else "", failed if first else ""
             )
     return table

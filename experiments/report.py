@@ -16,7 +16,18 @@ from lightning.pytorch.loggers import WandbLogger
 from data_modules.inputs import InputReader
 from data_modules.media import read_frames
 from data_modules.record import Item, Sample, Task
-from experiments.assembly import checkpoints_of, found_datasets, make_inputs, make_model, make_prompts, phases_of, stage, stages
+from experiments.assembly import (
+    checkpoints_of,
+    device_of,
+    found_datasets,
+    make_inputs,
+    make_lexicon,
+    make_model,
+    make_prompts,
+    phases_of,
+    stage,
+    stages,
+)
 from experiments.evaluate import answer, benchmark_samples, digest_of
 from experiments.loggers import make_loggers
 from experiments.logs import console
@@ -24,14 +35,14 @@ from nano_emox.batch import Collator
 from nano_emox.config import ConfigError, ExperimentConfig, to_dict
 from nano_emox.evaluation import pictures
 from nano_emox.evaluation.contact_sheet import Cell, contact_sheet
+from nano_emox.evaluation.errors import compared
 from nano_emox.evaluation.predictions import Prediction, read_predictions
 from nano_emox.evaluation.results import write_results
-from nano_emox.evaluation.scores import chance_levels, score_predictions, sentiment_of
+from nano_emox.evaluation.scores import chance_levels, score_predictions
 from nano_emox.evaluation.tables import ablation_table, score_table
-from nano_emox.metrics.lexicon import Lexicon, load_lexicon
+from nano_emox.metrics.lexicon import Lexicon
 from nano_emox.model import NanoEmoX
 from nano_emox.predict import Predictor
-from nano_emox.tasks import polarity
 
 ABLATION = {
     "text": ["text"],
@@ -50,9 +61,9 @@ def report(config: ExperimentConfig) -> Path:
     scores = {name: record["scores"] for name, record in records.items()}
     last = list(records)[-1]
     predictions = read_predictions(Path(records[last]["predictions"]))
-    chance = chance_levels(predictions, config.evaluation.lexicon)
+    chance = chance_levels(predictions, make_lexicon(config))
     checkpoints = checkpoints_of(config, stage(config, last))
-    model = make_model(config, online=config.data.features == "online", init_from=checkpoints)
+    model = make_model(config, online=config.data.features == "online", init_from=checkpoints).to(device_of(config))
     inputs = make_inputs(config, ABLATION["all"])
     names, _ = found_datasets(config, config.evaluation.ablation)
     samples = benchmark_samples(config, names)
@@ -60,7 +71,7 @@ def report(config: ExperimentConfig) -> Path:
     drawn = draw(config, model, inputs, scores, chance, ablation, predictions)
     results = write_results(
         output / "results.json", scores=scores, ablation=ablation, chance=chance, seed=config.seed,
-        lexicon=config.evaluation.lexicon, synthetic=config.data.synthetic, config=to_dict(config),
+        lexicon=make_lexicon(config).name, synthetic=config.data.synthetic, config=to_dict(config),
         extra={"by_dataset": {name: record["by_dataset"] for name, record in records.items()}},
     )  # fmt: skip
     latest = Path("outputs/latest")
@@ -92,7 +103,7 @@ def ablate(
         )
         log = directory / f"ablation-{name}-{digest}.jsonl"
         predictions = answer(predictor, samples, inputs, log, config.evaluation.batch_size, f"given {name} only")
-        result[name] = score_predictions(predictions, config.evaluation.lexicon)
+        result[name] = score_predictions(predictions, make_lexicon(config))
     return result
 
 
@@ -122,11 +133,7 @@ def draw(
             f"speech {s}, visual {v}" for s, v in zip(config.model.speech_layers, config.model.visual_layers, strict=True)
         ]
         drawn.append(pictures.gate_weights(gates, folder / "gates.png", experts=experts, note=note))
-    cells = [
-        cell
-        for p in _spread(predictions)
-        if (cell := _cell(p, by_id[p.dataset, p.id], load_lexicon(config.evaluation.lexicon)))
-    ]
+    cells = [cell for p in _spread(predictions) if (cell := _cell(p, by_id[p.dataset, p.id], make_lexicon(config)))]
     if cells:
         drawn.append(contact_sheet(cells, folder / "answers.png", note=note))
     return drawn
@@ -207,22 +214,5 @@ def _cell(prediction: Prediction, sample: Sample, lexicon: Lexicon) -> Cell | No
     if sample.media.video is None:
         return None
     frame = read_frames(sample.media.video, 3, 160)[1].permute(1, 2, 0).numpy()
-    gold, said, right = _compared(prediction, lexicon)
+    gold, said, right = compared(prediction, lexicon)
     return Cell(frame, said, gold, right, f"{prediction.dataset}, {prediction.task}")
-
-
-def _compared(p: Prediction, lexicon: Lexicon) -> tuple[str, str, bool | None]:
-    """Gold, answer, and whether the answer counts; None for free text."""
-    words = ", ".join(p.words or ()) or p.text
-    match Task(p.task):
-        case Task.MER | Task.MIR:
-            return str(p.gold_label), p.label or p.text, p.label == p.gold_label
-        case Task.OV_MER:
-            groups = zip(lexicon.groups(p.words or (), "level1"), lexicon.groups(p.gold_words or (), "level1"), strict=True)
-            return ", ".join(p.gold_words or ()), words, any(said & gold for said, gold in groups)
-        case Task.MSA:
-            return f"sentiment {p.gold_score:+.1f}", words, sentiment_of(p) == polarity(p.gold_score or 0.0)
-        case Task.ERG:
-            return str(p.gold_emotion), f"{p.emotion}: {p.reply}", p.emotion == p.gold_emotion
-        case _:
-            return p.gold_description or "", p.description or p.text, None

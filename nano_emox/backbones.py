@@ -109,6 +109,21 @@ def load_model(config: BackboneConfig, model: ModelConfig, *, online: bool = Fal
     return whole
 
 
+def build_skeleton(config: BackboneConfig, model: ModelConfig) -> NanoEmoX:
+    """The model without towers on the meta device: its names and shapes, for the price of no weights.
+
+    Sizes are those of the checkpoints under `config`; where the paper's are not there, the published sizes.
+    """
+    try:
+        widths, described = feature_widths(config), AutoConfig.from_pretrained(locate(config, ["language"])["language"])
+    except FileNotFoundError:
+        if config.preset == "tiny":
+            raise
+        widths, described = {"visual": 1024, "speech": 1024, "face": 256}, PAPER["language"]
+    with torch.device("meta"):
+        return NanoEmoX(model, _head(AutoModelForCausalLM.from_config(described), model), widths)
+
+
 def build_random(preset: str, model: ModelConfig | None = None, dtype: torch.dtype = torch.bfloat16) -> NanoEmoX:
     """The whole model at full size with random weights: for counting (under `torch.device("meta")`) and timing."""
     model = model or ModelConfig()
@@ -130,14 +145,17 @@ def build_random(preset: str, model: ModelConfig | None = None, dtype: torch.dty
         causal = AutoModelForCausalLM.from_config(language, dtype=dtype)
     finally:
         torch.set_default_dtype(previous)
-    head = LanguageHead(
+    return NanoEmoX(model, _head(causal, model), {modality: tower.width for modality, tower in towers.items()}, towers)
+
+
+def _head(causal: Any, model: ModelConfig) -> LanguageHead:
+    return LanguageHead(
         causal,
         lora_rank=model.lora.rank,
         lora_alpha=model.lora.alpha,
         lora_dropout=model.lora.dropout,
         gradient_checkpointing=model.gradient_checkpointing,
     )
-    return NanoEmoX(model, head, {modality: tower.width for modality, tower in towers.items()}, towers)
 
 
 def parameter_table(preset: str, model: ModelConfig | None = None) -> dict[str, int]:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -197,7 +197,8 @@ class EvaluationConfig:
     benchmarks: list[str] = field(default_factory=list)
     limit: int = 0  # samples a benchmark; 0 is all
     batch_size: int = 16
-    lexicon: str = "builtin"
+    lexicon: str = "builtin"  # or a directory of the released wheels
+    edition: Literal["strict", "corrected"] = "strict"  # of the released wheels; corrected: fear is not a form of fearless
     ablation: list[str] = field(default_factory=list)  # benchmarks that the modality ablation uses
 
 

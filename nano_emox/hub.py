@@ -31,7 +31,7 @@ SOURCES: dict[str, Source] = {
     "face": Source("kartiknarayan/facexformer", (("model.pt", "ckpts/model.pt"),)),
     "language": Source("Qwen/Qwen2.5-1.5B-Instruct", ("config.json", "tokenizer_config.json", WEIGHTS)),
 }
-_FETCHED = ("*.json", "*.txt", "*.jinja", "*.safetensors", "pytorch_model*.bin", "*model.pt")
+_FETCHED = ["*.json", "*.txt", "*.jinja", "*.safetensors", "pytorch_model*.bin", "*model.pt"]
 
 
 def locate(config: BackboneConfig, modalities: Collection[str] = tuple(SOURCES)) -> dict[str, Path]:
@@ -74,12 +74,24 @@ def _locate(config: BackboneConfig, modality: str) -> tuple[Path, str]:
     published = name if "/" in name else SOURCES[modality].name if name == getattr(BackboneConfig, modality) else ""
     if not published or config.preset == "tiny":
         return local, problem + ("" if config.preset == "tiny" else "; put a checkpoint there, or name one as owner/name")
-    try:
-        cached = Path(snapshot_download(published, allow_patterns=_FETCHED, local_files_only=not config.allow_download))
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        how = f"hf download {published} --local-dir {local}, or set backbones.allow_download=true"
-        tried = f"the hub answered: {str(error).splitlines()[0]}" if config.allow_download else "nor is it in the hub's cache"
-        return local, f"{problem}; {tried}; {how}"
+    cached, said = _in_cache(published), "nor is it in the hub's cache"
+    if (cached is None or missing_files(cached, modality)) and config.allow_download:
+        try:
+            cached = Path(snapshot_download(published, allow_patterns=_FETCHED))
+        except (HfHubHTTPError, OSError) as error:  # no network, no such name, a gate
+            said = f"the hub answered: {str(error).splitlines()[0]}"
+    if cached is None:
+        how = f"hf download {published} --local-dir {local}" + (
+            "" if config.allow_download else ", or backbones.allow_download=true"
+        )
+        return local, f"{problem}; {said}; {how}"
     if lacks := missing_files(cached, modality):
         return cached, f"{modality}: {cached} lacks {', '.join(lacks)}; delete it and fetch {published} again"
     return cached, ""
+
+
+def _in_cache(published: str) -> Path | None:
+    try:
+        return Path(snapshot_download(published, local_files_only=True))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        return None

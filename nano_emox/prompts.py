@@ -133,7 +133,7 @@ class PromptTokenizer:
         """Ids of an answer, closed by the end-of-turn token."""
         return [*self._ids(answer, special=False), self.end_of_turn]
 
-    def text(self, ids: Sequence[int]) -> str:
+    def text(self, ids: list[int]) -> str:
         """The words of generated ids."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 

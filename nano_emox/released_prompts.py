@@ -79,7 +79,7 @@ class ReleasedPrompts(PromptTokenizer):
         """Ids of an answer with its `###`, then the end token; both are supervised."""
         return [*self._ids(answer + CLOSING, special=False), self.end_of_turn]
 
-    def text(self, ids: Sequence[int]) -> str:
+    def text(self, ids: list[int]) -> str:
         """The words up to the first `###`."""
         return super().text(ids).split(CLOSING)[0].rstrip("#")
 

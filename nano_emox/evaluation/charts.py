@@ -38,11 +38,12 @@ def radar(spokes: Sequence[Spoke], path: Path, *, note: str = "") -> Path:
     """
     if len(spokes) < 3:
         raise ValueError(f"a radar needs at least three spokes, got {[spoke.name for spoke in spokes]}")
-    figure, axes = square(5.8, 5.4, 158)
+    figure, axes = square(5.6, 4.6, 150)
     angles = 2 * np.pi * np.arange(len(spokes)) / len(spokes)
     for ring in RINGS:
         axes.plot(*_loop(angles, [ring] * len(spokes)), color=RIM, linewidth=0.8, zorder=1)
-        axes.text(2, ring, str(ring), fontsize=7, color=GREY, va="bottom", zorder=2)
+        if ring < RINGS[-1]:
+            axes.text(2, ring, str(ring), fontsize=7, color=GREY, va="bottom", zorder=2)
     for angle, spoke in zip(angles, spokes, strict=True):
         axes.plot(*_at([angle, angle], [0, 100]), color=RIM, linewidth=0.8, zorder=1)
         axes.plot(*_at([angle, angle], [spoke.low, spoke.high]), color=BLUE, linewidth=6, alpha=0.3, solid_capstyle="round")

@@ -19,9 +19,17 @@ from nano_emox.evaluation.tables import ROWS
 
 HEADLINES = ("mer.hit_rate", "msa.waf", "ov_mer.set_f", "mir.waf", "eri.rule_label_overlap", "erg.emotion_accuracy")
 TASK_NAMES = {
-    "mer": "Emotion (MER)", "msa": "Sentiment (MSA)", "ov_mer": "Open vocabulary (OV-MER)", "mir": "Intent (MIR)",
-    "eri": "Reasoning (ERI)", "erg": "Empathetic reply (ERG)",
+    "mer": "emotion", "msa": "sentiment", "ov_mer": "open words", "mir": "intent", "eri": "reasoning", "erg": "empathy",
 }  # fmt: skip
+CAVEATS = {
+    "mer": "MER: one gold emotion, any number of answered words; precision is not asked for. Neutral clips count with the "
+    "built-in lexicon and never with the released wheels.",
+    "ov_mer": "OV-MER: what papers call WAF is this set-level F. It is not known whether the published row used OV-MERD or OV-MERD+.",
+    "mir": "MIntRec2.0: the paper's test set has 1,044 of the 2,033 clips.",
+    "eri": "ERI: published scores are a language model's 1 to 10; ours is a rule. So the radar has no published mark there.",
+    "erg": "AvaMERG: the released protocol projects the gold emotion (anxious becomes sad) and not the answer, so even a perfect "
+    "answer loses accuracy. Dist-n of sentences is near 100 for any short reply.",
+}
 SCORE_NAMES = {key: name for key, _, name in ROWS} | {
     "mir.accuracy": "accuracy", "mir.weighted_precision": "weighted precision", "ov_mer.precision": "precision",
     "ov_mer.recall": "recall", "erg.dist_1": "Dist-1, sentences", "erg.dist_2": "Dist-2, sentences",
@@ -83,7 +91,7 @@ def _body(report: EvaluationReport) -> list[str]:
     ]
     if report.confusions:
         say = "Rows are gold, columns what was answered; shade is the share of the row, numbers are clips."
-        cards = [figure(path, title, "wide" if "intent" in title else "") for title, path in report.confusions]
+        cards = [figure(path, title, "wide" if "intent" in title else "matrix") for title, path in report.confusions]
         parts.append(section("Confusions", say, f'<div class="cards">{"".join(cards)}</div>'))
     if report.wheels:
         say = (
@@ -91,7 +99,7 @@ def _body(report: EvaluationReport) -> list[str]:
             "the group that was answered instead."
         )
         cards = [figure(path, title) for title, path in report.wheels]
-        parts.append(section("On the emotion wheel", say, f'<div class="cards">{"".join(cards)}</div>'))
+        parts.append(section("On the emotion wheels", say, f'<div class="cards">{"".join(cards)}</div>'))
     if report.errors:
         say = "Of each task, the answers that lose most of the score, then those furthest from gold in valence."
         parts.append(section("The worst errors", say, f'<div class="errors">{"".join(map(_error, report.errors))}</div>'))
@@ -111,7 +119,7 @@ def _tiles(report: EvaluationReport) -> str:
         mark = f'<s style="left:{percent(chance)}%"></s>' if chance is not None else ""
         small = SCORE_NAMES[key] + (f" · chance {percent(chance, 0)}" if chance is not None else "")
         tiles.append(
-            f'<div class="tile"><span class="name">{TASK_NAMES[task]}</span><b>{percent(value)}</b>{span(low, high)}'
+            f'<div class="tile"><span class="name">{short_name(task)}</span> <span class="small">{TASK_NAMES[task]}</span><b>{percent(value)}</b>{span(low, high)}'
             f'<div class="bar"><i style="left:{percent(low)}%;width:{percent(high - low)}%"></i>'
             f'<u style="left:calc({percent(value)}% - 1px)"></u>{mark}</div><span class="small">{escape(small)}</span></div>'
         )
@@ -145,13 +153,22 @@ def _beside_published(report: EvaluationReport) -> str:
         "published: Nano-EmoX",
         "published: best peers",
     ]
+    tasks = {key.split(".")[0] for key in report.scores}
+    notes = "".join(f"<li>{escape(text)}</li>" for task, text in CAVEATS.items() if task in tasks)
     picture = figure(report.radar) if report.radar else ""
     say = (
         "Published numbers are in red. They follow their authors' protocols (checkpoints chosen on the test set, sampled "
         "answers, labels extracted by a language model); “released protocol” is this model scored by their metric code's rules."
     )
     beside = table(head, rows, ["", "", "ours", "n", "published n", "published"])
-    return section("Beside the published numbers", say, f'<div class="split">{picture}<div>{beside}</div></div>')
+    return section(
+        "Beside the published numbers", say, f'<div class="split">{picture}<ul class="notes">{notes}</ul></div>{beside}'
+    )
+
+
+def short_name(task: str) -> str:
+    """The task as papers abbreviate it."""
+    return task.upper().replace("_", "-")
 
 
 def _released(outcome: Outcome | None) -> str:
@@ -190,7 +207,7 @@ def _error(entry: tuple[WorstError, bytes | None]) -> str:
     p = error.prediction
     shown = image(frames, "image/jpeg", f"frames of {p.id}") if frames else '<div class="noframe">sound only</div>'
     return (
-        f'<div class="error">{shown}<div><span class="where">{escape(TASK_NAMES[p.task])} · {escape(p.dataset)} · '
+        f'<div class="error">{shown}<div><span class="where">{short_name(p.task)} · {escape(p.dataset)} · '
         f'{escape(p.id)}</span><span class="gold">gold: {escape(_short(error.gold))}</span><br>'
         f'<span class="said">said: {escape(_short(error.said))}</span></div></div>'
     )

@@ -31,15 +31,16 @@ section { background: white; border: 1px solid var(--line); border-radius: 12px;
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--grey); font-size: 12.5px; border-bottom: 2px solid var(--line); padding: 5px 10px 5px 0; vertical-align: bottom; }
 td { border-bottom: 1px solid #eef0f3; padding: 5px 10px 5px 0; vertical-align: top; }
-td.n, th.n { text-align: right; } td.published { color: #8a3a37; } td .note { color: var(--grey); font-size: 12px; display: block; }
-td.ours { font-weight: 600; color: var(--blue); } td .range { font-weight: 400; color: var(--grey); font-size: 12.5px; }
-.split { display: grid; grid-template-columns: minmax(320px, 5fr) 7fr; gap: 26px; align-items: center; }
+td.n, th.n { text-align: right; } td.published { color: #8a3a37; padding-left: 18px; } th.published { padding-left: 18px; } td .note { color: var(--grey); font-size: 12px; display: block; }
+td.ours { font-weight: 600; color: var(--blue); } .range { white-space: nowrap; } td .range { font-weight: 400; color: var(--grey); font-size: 12.5px; }
+.split { display: grid; grid-template-columns: minmax(320px, 6fr) 6fr; gap: 34px; align-items: center; margin-bottom: 14px; }
+ul.notes { color: var(--grey); font-size: 13.5px; padding-left: 18px; } ul.notes li { margin-bottom: 8px; }
 @media (max-width: 860px) { .split { grid-template-columns: 1fr; } }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 16px; align-items: start; }
 figure { margin: 0; } figure img { width: 100%; display: block; } figcaption { font-weight: 600; font-size: 14px; margin-bottom: 4px; }
 .wide { grid-column: 1 / -1; max-width: 860px; }
-.errors { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 14px; }
-.error { border: 1px solid var(--line); border-radius: 10px; overflow: hidden; font-size: 13.5px; }
+.errors { columns: 3 320px; column-gap: 14px; }
+.error { break-inside: avoid; margin-bottom: 14px; border: 1px solid var(--line); border-radius: 10px; overflow: hidden; font-size: 13.5px; }
 .error img { width: 100%; display: block; background: #dfe3e8; } .error div { padding: 9px 12px 11px; }
 .error .where { color: var(--grey); font-size: 12px; display: block; } .error .gold { color: var(--green); } .error .said { color: var(--red); }
 .noframe { background: #eef0f3; color: var(--grey); text-align: center; padding: 26px 0; font-size: 13px; }

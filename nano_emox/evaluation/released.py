@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from data_modules.record import Task
 from nano_emox.evaluation.predictions import Prediction
 from nano_emox.evaluation.scores import sentiment_of, words_of
+from nano_emox.metrics.diversity import distinct_n
 from nano_emox.metrics.empathy import EmpathyScores
 from nano_emox.metrics.hit_rate import EmotionWheelHitRate, EmotionWheelSetScore
 from nano_emox.metrics.intent import intent_scores
@@ -63,7 +64,12 @@ def _score(task: Task, group: Sequence[Prediction], lexicon: Lexicon) -> dict[st
         case Task.ERG:
             empathy = EmpathyScores()
             empathy.update([each.emotion or "unknown" for each in group], [each.gold_emotion or "" for each in group])
-            return {f"erg.{name}": score.item() for name, score in empathy.compute().items() if name != "e3rg_hit"}
+            replies = [each.reply for each in group if each.reply]
+            return {
+                **{f"erg.{name}": score.item() for name, score in empathy.compute().items() if name != "e3rg_hit"},
+                "erg.dist_1": distinct_n(replies, 1),
+                "erg.dist_2": distinct_n(replies, 2),
+            }
         case _:
             return {}  # ERI is judged by a language model
 

@@ -55,7 +55,7 @@ def emotion_wheel(
     shares = [_shares(words, lexicon, column) for words in (gold, predicted)]
     largest = max(*shares[0].values(), *shares[1].values(), 1e-9, 1e-9)
 
-    figure, axes = square(5.6, 5.6, 138)
+    figure, axes = square(4.7, 4.7, 138)
     middles = {}
     for inner, outers in blocks.items():
         first, last = angle_of[outers[0]] - step / 2, angle_of[outers[-1]] + step / 2
@@ -125,7 +125,7 @@ def _ribbons(axes: Axes, counts: Counter[tuple[str, str]], middles: Mapping[str,
 
 def _name(axes: Axes, name: str, angle: float, span: float) -> None:
     """Write a group's name along the ring, or outside of the bars' way, inside of it, where its arc is short."""
-    if span >= 2.6 * len(name):
+    if span >= 3.2 * len(name):
         turned = 90 < angle % 360 < 270
         x, y = _at(angle, INSIDE + RING / 2)
         axes.text(x, y, printable(name), rotation=-angle + 180 * turned, ha="center", va="center", fontsize=7.5, color="white",

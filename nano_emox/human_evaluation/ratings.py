@@ -91,7 +91,7 @@ def _opened(given: Any, letters: Mapping[str, Mapping[str, str]], path: Path) ->
 
 def _items(value: Any, known: Mapping[str, Any] | set[str], what: str) -> list[tuple[str, Any]]:
     if not isinstance(value, dict):
-        raise ValueError(f"{what}s are missing: {str(value)[:40]!r} stands in their place")
+        raise ValueError(f"{what}: ratings by name are expected, {str(value)[:40]!r} stands in their place")
     for name in value:
         if name not in known:
             raise ValueError(f"{what} {name[:40]!r} was not on this rater's form")

@@ -10,7 +10,7 @@ from nano_emox.metrics.parsers import parse_open_set, postprocess_reply, without
 MOST_LABELS, LONGEST_LABEL = 32, 40  # beyond these a reply is prose, not a list of emotions
 SENTIMENTS = ("positive", "negative", "neutral")
 
-_SCORE = re.compile(r"\bscore\W{0,4}(\d+(?:\.\d+)?)(?![\d.-])", re.I)
+_SCORE = re.compile(r"""\bscore[\s:=*_"'(]{0,4}(\d+(?:\.\d+)?)(?!\d|\.\.|\.\d|-\d)""", re.I)
 _BARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*10)?\s*\.?\s*")
 
 

@@ -152,13 +152,18 @@ def _label_overlap(judge: Judge, group: Sequence[Prediction]) -> list[_Answer[fl
 
 def _shown(text: str) -> str:
     """What is judged: the answer without its think block."""
-    return without_thoughts(text)[:LONGEST_TEXT]
+    return _plain(without_thoughts(text))
 
 
 def _gold(prediction: Prediction) -> str:
     if prediction.gold_description is None:
         raise ValueError(f"{prediction.dataset}/{prediction.id}: an overlap needs the gold description, which is absent")
-    return prediction.gold_description[:LONGEST_TEXT]
+    return _plain(prediction.gold_description)
+
+
+def _plain(text: str) -> str:
+    """Cut to size; half a surrogate pair, which no tokenizer takes, becomes a question mark."""
+    return text[:LONGEST_TEXT].encode(errors="replace").decode()
 
 
 _ANSWERERS: Mapping[

@@ -148,7 +148,8 @@ class ScoreLog:
             raise RuntimeError(f"{self.path}: open the log with `with` before appending to it")
         if score.judge != self.judge:
             raise MixedJudges(f"{self.path}: a score by {score.judge} does not belong to {self.judge}")
-        self._file.write(json.dumps(asdict(score), ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        line = json.dumps(asdict(score), ensure_ascii=False, allow_nan=False)
+        self._file.write(line.encode(errors="backslashreplace") + b"\n")  # half a surrogate pair, which no server should send
         self._file.flush()
         os.fsync(self._file.fileno())
         self._done[score.key] = score

@@ -99,8 +99,12 @@ class EmotionWheelHitRate(_WheelMetric):
 
     def compute(self) -> Tensor:
         """Return the mean over the wheels, float64."""
-        rates = [int(hit) / int(count) if count else float("nan") for hit, count in zip(self.hits, self.samples, strict=True)]
-        return torch.tensor(mean_over_wheels(rates, self.nan_policy), dtype=torch.float64)
+        return torch.tensor(mean_over_wheels(self.by_wheel().values(), self.nan_policy), dtype=torch.float64)
+
+    def by_wheel(self) -> dict[str, float]:
+        """The hit rate of each wheel (of this process); NaN where no gold label is on the wheel."""
+        pairs = zip(self.columns, self.hits, self.samples, strict=True)
+        return {wheel: int(hits) / int(count) if count else float("nan") for wheel, hits, count in pairs}
 
 
 class EmotionWheelSetScore(_WheelMetric):
@@ -133,10 +137,16 @@ class EmotionWheelSetScore(_WheelMetric):
 
     def compute(self) -> dict[str, Tensor]:
         """Return `f`, `precision` and `recall`, float64."""
-        precisions = [mean(total, count) for total, count in zip(self.precision_sums, self.samples, strict=True)]
-        recalls = [mean(total, count) for total, count in zip(self.recall_sums, self.samples, strict=True)]
-        fs = [f_of(precision, recall, self.nan_policy) for precision, recall in zip(precisions, recalls, strict=True)]
-        means = {"f": fs, "precision": precisions, "recall": recalls}
+        wheels = self.by_wheel().values()
+        means = {name: [scores[name] for scores in wheels] for name in ("f", "precision", "recall")}
         return {
             name: torch.tensor(mean_over_wheels(values, self.nan_policy), dtype=torch.float64) for name, values in means.items()
         }
+
+    def by_wheel(self) -> dict[str, dict[str, float]]:
+        """`f`, `precision` and `recall` of each wheel (of this process)."""
+        scores = {}
+        for wheel, right, found, count in zip(self.columns, self.precision_sums, self.recall_sums, self.samples, strict=True):
+            precision, recall = mean(right, count), mean(found, count)
+            scores[wheel] = {"f": f_of(precision, recall, self.nan_policy), "precision": precision, "recall": recall}
+        return scores

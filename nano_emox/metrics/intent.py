@@ -84,20 +84,20 @@ def open_intent_scores(gold: Sequence[int], predictions: Sequence[int]) -> dict[
 
 
 class IntentScores(Metric):
-    """Intent scores over a fixed label set: accuracy, WAF, weighted precision, macro F1, each in [0, 1].
+    """Intent scores over a fixed label set: accuracy, WAF, weighted precision, and macro scores, each in [0, 1].
 
     Args:
         labels: the label set; a gold label outside it is an error, a predicted one outside it is wrong.
         out_of_scope: label of the set whose clips are left out (in-scope evaluation), if any.
         intent_match: `exact` (released) or `normalised`.
 
-    Macro F1 is the mean over the labels that occur, without the foreign ones (scikit-learn would make each distinct
+    Macro scores are means over the labels that occur, without the foreign ones (scikit-learn would make each distinct
     foreign string a class of its own; `intent_scores` does).
 
     >>> metric = IntentScores(["Joke", "Thank"])
     >>> metric.update(["Joke", "joke", None], ["Joke", "Thank", "Thank"])
     >>> {name: round(score.item(), 4) for name, score in metric.compute().items()}
-    {'accuracy': 0.3333, 'waf': 0.3333, 'weighted_precision': 0.3333, 'macro_f1': 0.5}
+    {'accuracy': 0.3333, 'waf': 0.3333, 'weighted_precision': 0.3333, 'macro_f1': 0.5, 'macro_precision': 0.5, 'macro_recall': 0.5}
     """
 
     is_differentiable = False
@@ -137,7 +137,7 @@ class IntentScores(Metric):
                 self.confusion[row, column] += 1
 
     def compute(self) -> dict[str, Tensor]:
-        """Return `accuracy`, `waf`, `weighted_precision` and `macro_f1`, float64."""
+        """Return `accuracy`, `waf`, `weighted_precision`, `macro_f1`, `macro_precision` and `macro_recall`, float64."""
         table = self.confusion.cpu().numpy()
         known = table[:, :-1]
         scores = averages_of_counts(known.diagonal(), table.sum(axis=1), known.sum(axis=0))
@@ -146,6 +146,8 @@ class IntentScores(Metric):
             "waf": scores.weighted_f1,
             "weighted_precision": scores.weighted_precision,
             "macro_f1": scores.macro_f1,
+            "macro_precision": scores.macro_precision,
+            "macro_recall": scores.macro_recall,
         }
         return {name: torch.tensor(score, dtype=torch.float64) for name, score in named.items()}
 
