@@ -25,6 +25,7 @@ FEATURES := $(RUN)/features.json
 .PHONY: help setup data backbones features phase1 phase2 phase3 p2e evaluate test lint clean
 
 help: ## this list
+	@echo "make TARGET [PRESET=tiny|paper] [SEED=42] [CLIPS=2400] [DATA=DIR] [WEIGHTS=DIR] [RUN=DIR] [SET='key=value ...']"
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' Makefile
 
 setup: $(NEST) ## make .venv and install everything, from the package index
@@ -76,5 +77,5 @@ test: $(NEST) ## the tests
 lint: $(NEST) ## ruff, mypy, and the import contracts
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
 
-clean: ## remove what runs made (not .venv)
-	rm -rf outputs data weights
+clean: ## remove the synthetic corpora, tiny backbones and their runs; never your own data, weights or runs
+	rm -rf data/synthetic-* weights/tiny-* outputs/tiny-* outputs/latest

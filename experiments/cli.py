@@ -139,7 +139,9 @@ def predict(
     """Answer about one clip: its emotion, sentiment, intent, the reasoning, or an empathetic reply."""
     from experiments.ask import ask
 
-    labels = tuple(label.strip() for label in candidates.split(",") if label.strip()) if candidates else ()
+    labels = tuple(label.strip() for label in (candidates or "").split(",") if label.strip())
+    if candidates is not None and not labels:
+        raise typer.BadParameter(f"{candidates!r} names no label", param_hint="--candidates")
     ask(clip, task=task, subtitle=subtitle, candidates=labels, as_json=as_json, run=run, overrides=overrides or [])
 
 
@@ -261,10 +263,12 @@ def main() -> None:
         app()
     except Exception as error:
         from data_modules.media import MediaError
+        from nano_emox.batch import OverlongError
         from nano_emox.config import ConfigError
         from nano_emox.metrics.fetch import FetchError
 
-        if not isinstance(error, ConfigError | MediaError | FetchError | FileNotFoundError | FileExistsError):
+        expected = ConfigError | MediaError | FetchError | OverlongError | FileNotFoundError | FileExistsError
+        if not isinstance(error, expected):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)

@@ -100,14 +100,18 @@ def _data(table: Table, config: ExperimentConfig) -> int:
         card = DATASETS[name]
         found = (root / card.folder).exists()
         if found:
-            table.add_row(OK, f"{name} ({role})", str(root / card.folder))
+            table.add_row(
+                OK,
+                f"{name} ({role})",
+                f"{root / card.folder}" + ("" if config.data.synthetic else f"; licence: {card.licence}"),
+            )
         elif config.data.synthetic:
             table.add_row(NOTE, f"{name} ({role})", "made by `make data`")
         else:
             table.add_row(
                 MISSING if "training" in role else NOTE,
                 f"{name} ({role})",
-                f"{root / card.folder} is missing; {card.how_to_obtain}",
+                f"{root / card.folder} is missing; {card.how_to_obtain}; licence: {card.licence}",
             )
             fatal += "training" in role
     return fatal

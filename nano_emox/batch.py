@@ -83,6 +83,10 @@ class Batch:
         )
 
 
+class OverlongError(ValueError):
+    """A sample that does not fit into `max_length` even without its dialogue; the message names it."""
+
+
 class Collator:
     """Samples to `Batch`: composes prompts, tokenises, pads, and stacks the features that fill the slots.
 
@@ -152,9 +156,9 @@ class Collator:
                 return prompt, target, turns
             if self.over_long == "leave_out":
                 return None
-        raise ValueError(
+        raise OverlongError(
             f"{item.sample.dataset}/{item.sample.id}: {len(prompt) + len(target)} tokens even without its dialogue;"
-            f" the limit is {self.max_length}: raise model.max_length or shorten the sample"
+            f" the limit is {self.max_length}: raise model.max_length or shorten the subtitle"
         )
 
 

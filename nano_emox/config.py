@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -261,6 +261,8 @@ def _merge(config: Any, layer: Any, source: str) -> DictConfig:
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
         first_line = str(error).splitlines()[0]
+        if "ListConfig" in first_line:
+            first_line = f"expected a list, e.g. {key}=[a,b]"
         raise ConfigError(f"{source}: {key or 'value'}: {first_line}") from None
     assert isinstance(merged, DictConfig)
     return merged
@@ -299,6 +301,20 @@ def _check(config: ExperimentConfig) -> None:
                 raise ConfigError(f"phases.{name}.init_from: no phase {other!r}; there are {', '.join(config.phases)}")
         if phase.epochs < 1 or phase.steps_per_epoch < 1 or phase.batch_size < 1:
             raise ConfigError(f"phases.{name}: epochs, steps_per_epoch and batch_size must be at least 1")
+    if config.data.clips < 1 or config.data.workers < 0:
+        raise ConfigError("data.clips must be at least 1 and data.workers at least 0")
+    if config.backbones.dtype not in ("float32", "bfloat16", "float16"):
+        raise ConfigError(f"backbones.dtype: {config.backbones.dtype!r}; choose float32, bfloat16 or float16")
+    for block, count in config.model.tokens.items():
+        if count < 1:
+            raise ConfigError(f"model.tokens.{block}: {count}; a block has at least one token")
+    for name, phase in config.phases.items():
+        for key in ("modalities", "evaluate_with"):
+            unknown = set(getattr(phase, key)) - {"visual", "face", "speech", "fusion", "text"}
+            if unknown:
+                raise ConfigError(
+                    f"phases.{name}.{key}: no modality {sorted(unknown)}; there are visual, face, speech, fusion, text"
+                )
     if config.data.features not in ("stored", "online"):
         raise ConfigError(f"data.features: {config.data.features!r}; choose stored or online")
     if config.wandb.mode not in ("auto", "online", "offline", "disabled"):
@@ -332,8 +348,15 @@ def require_paths(config: ExperimentConfig, *keys: str) -> None:
 
 
 def save(config: ExperimentConfig, path: str | Path) -> None:
-    """Write the whole configuration as YAML, so that a later command reads the run as it was."""
+    """Write the whole configuration as YAML, so that a later command, in any directory, reads the run as it was."""
     path = Path(path)
+    config = replace(
+        config,
+        output=str(Path(config.output).absolute()),
+        cache=str(Path(config.cache).absolute()),
+        data=replace(config.data, root=str(Path(config.data.root).absolute())),
+        backbones=replace(config.backbones, root=str(Path(config.backbones.root).absolute())),
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")  # branches of a phase may start at once
     OmegaConf.save(OmegaConf.structured(config), temporary, resolve=True)
