@@ -140,7 +140,8 @@ def ablation_bars(
     colours = [BLUE if subset == "all" else SERIES[0] for subset in subsets]
     axes.barh(range(len(subsets)), scores, color=colours, height=0.66)
     for row, score in enumerate(scores):
-        axes.text(score + 1, row, f"{score:.1f}", va="center", color=INK)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}  # the line of the chance level may pass behind
+        axes.text(score + 1, row, f"{score:.1f}", va="center", color=INK, bbox=box)
     if chance is not None:
         axes.axvline(100 * chance, color=GREY, linewidth=1, linestyle=(0, (3, 3)))
         axes.text(100 * chance + 0.8, -0.62, f"chance {100 * chance:.0f}", color=GREY, va="bottom")
