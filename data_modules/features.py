@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 import uuid
 from collections import defaultdict
@@ -29,6 +28,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from data_modules.durable import write_atomically
 from data_modules.media import MediaError, Reason, image_files
 from data_modules.record import Media
 
@@ -70,8 +70,7 @@ class ContentKeys:
     def save(self) -> None:
         """Write the cache file, if there is one and something is new."""
         if self.cache is not None and self._fresh:
-            self.cache.parent.mkdir(parents=True, exist_ok=True)
-            _write_atomically(self.cache, json.dumps(self._digests).encode())
+            write_atomically(self.cache, json.dumps(self._digests).encode())
             self._fresh = 0
 
     def _of(self, path: Path) -> str:
@@ -178,7 +177,7 @@ class FeatureSpace:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.sweep()
         if not (self.directory / "space.json").exists():
-            _write_atomically(self.directory / "space.json", json.dumps(self.identity, indent=2).encode())
+            write_atomically(self.directory / "space.json", json.dumps(self.identity, indent=2).encode())
         groups: dict[tuple[Any, ...], list[str]] = defaultdict(list)
         for key, features in records.items():
             groups[tuple((name, tuple(tensor.shape)) for name, tensor in sorted(features.items()))].append(key)
@@ -218,14 +217,14 @@ class FeatureSpace:
         shard = f"{time.time_ns():x}-{uuid.uuid4().hex[:12]}"
         data = save({name: tensor.contiguous() for name, tensor in stacked.items()}) if keys else b""
         if keys:
-            _write_atomically(self.directory / f"{shard}.safetensors", data)
+            write_atomically(self.directory / f"{shard}.safetensors", data)
         index = {
             "keys": keys,
             "absent": absent,
             "bytes": len(data),
             "blake2b": blake2b(data, digest_size=16).hexdigest(),
         }
-        _write_atomically(self.directory / f"{shard}.json", json.dumps(index).encode())
+        write_atomically(self.directory / f"{shard}.json", json.dumps(index).encode())
 
     def _map(self, shard: str) -> _Shard:
         path = self.directory / f"{shard}.safetensors"
@@ -243,15 +242,3 @@ class FeatureSpace:
                 start, stop = (8 + size + offset for offset in entry["data_offsets"])
                 arrays[name] = np.frombuffer(mapped, np.uint8)[start:stop].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
         return _Shard(arrays)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -132,11 +132,21 @@ def space_of(config: ExperimentConfig, tower: FrozenEncoder) -> FeatureSpace:
 
 def make_inputs(config: ExperimentConfig, modalities: Collection[str]) -> InputReader:
     """Stored features, or media for online encoders, as `data.features` says."""
+    return inputs_of_phases(config, {"": modalities})[""]
+
+
+def inputs_of_phases(config: ExperimentConfig, phases: Mapping[str, Collection[str]]) -> dict[str, InputReader]:
+    """What each of several phases reads, by the modalities that it shows; a tower is looked at once for all of them."""
     if config.data.features == "online":
-        return media_inputs(config, modalities)
-    needed = {"visual", "speech"} | set(modalities) if "fusion" in modalities else set(modalities)
-    towers = load_towers(config.backbones, config.model, [name for name in TOWERS if name in needed])
-    return StoredFeatures({name: space_of(config, tower) for name, tower in towers.items()}, content_keys(config))
+        return {name: media_inputs(config, modalities) for name, modalities in phases.items()}
+    needed = {name: set(shown) | ({"visual", "speech"} if "fusion" in shown else set()) for name, shown in phases.items()}
+    towers = load_towers(config.backbones, config.model, [name for name in TOWERS if name in set().union(*needed.values())])
+    spaces = {name: space_of(config, tower) for name, tower in towers.items()}
+    keys = content_keys(config)
+    return {
+        phase: StoredFeatures({name: space for name, space in spaces.items() if name in wanted}, keys)
+        for phase, wanted in needed.items()
+    }
 
 
 def phase_samples(config: ExperimentConfig, phase: PhaseConfig) -> tuple[dict[str, list[Sample]], list[Sample]]:
@@ -159,6 +169,8 @@ def phase_samples(config: ExperimentConfig, phase: PhaseConfig) -> tuple[dict[st
 def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: PromptTokenizer) -> CurriculumDataModule:
     """One data module per phase, behind one door."""
     members = {}
+    phases = list(phases)
+    inputs = inputs_of_phases(config, {phase.name: config.phases[phase.name].modalities for phase in phases})
     for phase in phases:
         settings = config.phases[phase.name]
         train, validation = phase_samples(config, settings)
@@ -170,7 +182,7 @@ def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: Prompt
             task_weights={name: {Task(task): w for task, w in tasks.items()} for name, tasks in settings.tasks.items()},
             batch_size=settings.batch_size,
             steps_per_epoch=settings.steps_per_epoch,
-            inputs=make_inputs(config, settings.modalities),
+            inputs=inputs[phase.name],
             collate=Collator(
                 prompts, settings.modalities, max_length=config.model.max_length, over_long=config.model.over_long
             ),

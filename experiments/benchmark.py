@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from data_modules.durable import write_atomically
 from experiments.assembly import configure, stages
 from experiments.evaluate import Subject, evaluate_phase, evaluate_subject, subject_of_phase
 from experiments.evaluation_page import log_tables, make_report
@@ -81,7 +82,7 @@ def benchmark(
         name = BEST_ON_TEST
     report = make_report(config, record, predictions, folder / name, chosen)
     target = write_report(report, folder / name / "report.html")
-    (folder / name / "scores.json").write_text(json.dumps({**record, "selected_on_test": chosen}, indent=1))
+    write_atomically(folder / name / "scores.json", json.dumps({**record, "selected_on_test": chosen}, indent=1))
     log_tables(config, report, predictions)
     console.print(score_table({name: report.scores}, report.chance, title=f"{name} on {', '.join(report.by_dataset)}"))
     for warning in report.warnings:

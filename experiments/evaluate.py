@@ -16,6 +16,7 @@ from typing import Any
 from rich.progress import Progress
 
 from data_modules.datasets import load_samples
+from data_modules.durable import write_atomically
 from data_modules.inputs import InputReader
 from data_modules.record import Item, Sample, Task
 from experiments.assembly import (
@@ -51,8 +52,7 @@ def evaluate_phase(config: ExperimentConfig, phase: str, benchmarks: Sequence[st
     """Answer all benchmarks with a stage's checkpoints, score, and write `scores/<phase>.json`."""
     record, _ = evaluate_subject(config, subject_of_phase(config, phase), benchmarks)
     target = Path(config.output) / "scores" / f"{phase}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(record, indent=2))
+    write_atomically(target, json.dumps(record, indent=2))
     scores: dict[str, float] = record["scores"]
     console.print(score_table({phase: scores}, title=f"{phase} on {', '.join(record['by_dataset'])}"))
     return scores

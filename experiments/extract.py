@@ -18,6 +18,7 @@ from torch import nn
 
 from callbacks.feature_writer import FeatureWriter
 from data_modules.datasets import DATASETS, load_samples
+from data_modules.durable import write_atomically
 from data_modules.extraction import ClipDataModule, Medium, clips_of
 from data_modules.features import FeatureSpace
 from data_modules.record import Sample
@@ -87,8 +88,7 @@ def extract(config: ExperimentConfig) -> Path:
         table.add_row(", ".join(group), str(len(clips)), str(len(data.clips)), str(len(data.absent)), shown)
     console.print(table)
     target = Path(config.output) / "features.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(report, indent=2))
+    write_atomically(target, json.dumps(report, indent=2))
     return target
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from data_modules.datasets import load_samples
+from data_modules.durable import write_atomically
 from data_modules.record import Task
 from experiments.logs import console
 from nano_emox.config import ConfigError
@@ -77,7 +78,7 @@ def score_study(directory: Path, files: Sequence[Path], *, partial: bool = False
     except ValueError as error:
         raise ConfigError(str(error)) from error
     target = directory / "scores.json"
-    target.write_text(json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    write_atomically(target, json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     console.print(ratings_table(scores))
     console.print(f"[dim]{target}[/]")
     return scores

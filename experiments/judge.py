@@ -11,6 +11,7 @@ from typing import Any
 from rich.progress import Progress
 from rich.table import Table
 
+from data_modules.durable import write_atomically
 from experiments.logs import console
 from nano_emox.config import ConfigError
 from nano_emox.evaluation.predictions import read_predictions
@@ -59,7 +60,7 @@ def judge_file(
     except (JudgeError, ValueError) as error:
         raise ConfigError(str(error)) from error
     target = out.with_name(out.name + ".summary.json")
-    target.write_text(json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    write_atomically(target, json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     console.print(summary_table(summary))
     console.print(f"[dim]{out}, {target}[/]")
     return summary

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from rich.table import Table
 from torch.utils.data import DataLoader
 
+from data_modules.durable import write_atomically
 from experiments.logs import calm, console
 from nano_emox import tiny
 from nano_emox.config import ConfigError, ExperimentConfig
@@ -48,7 +49,7 @@ def make_backbones(config: ExperimentConfig) -> Path:
         "language": language,
     }
     target = root / "report.json"
-    target.write_text(json.dumps(report, indent=2))
+    write_atomically(target, json.dumps(report, indent=2))
     return target
 
 

@@ -7,7 +7,6 @@ the schema does not know, a value of the wrong type and a path that does not exi
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any, Literal
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+from data_modules.durable import write_atomically
 
 
 class ConfigError(ValueError):
@@ -357,7 +358,4 @@ def save(config: ExperimentConfig, path: str | Path) -> None:
         data=replace(config.data, root=str(Path(config.data.root).absolute())),
         backbones=replace(config.backbones, root=str(Path(config.backbones.root).absolute())),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")  # branches of a phase may start at once
-    OmegaConf.save(OmegaConf.structured(config), temporary, resolve=True)
-    temporary.replace(path)
+    write_atomically(path, OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True))

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
 
-from nano_emox.batch import IGNORED, Batch
+from nano_emox.batch import Batch, pad
 from nano_emox.language import LanguageHead
 from nano_emox.optimisation import schedule
 from nano_emox.prompts import PromptTokenizer
@@ -78,14 +78,8 @@ def accuracy_by_task(head: LanguageHead, prompts: PromptTokenizer, *, seed: int,
     source = draw(np.random.default_rng(seed), brief_share=0.0)
     while rows := list(islice(source, min(48, samples))):
         samples -= len(rows)
-        ids = [prompts.prompt_ids(told.message) for told in rows]
-        length = max(map(len, ids))
-        input_ids = torch.full((len(ids), length), prompts.pad_id)
-        mask = torch.zeros((len(ids), length), dtype=torch.bool)
-        for row, prompt in enumerate(ids):
-            input_ids[row, length - len(prompt) :] = torch.tensor(prompt)
-            mask[row, length - len(prompt) :] = True
-        batch = Batch(input_ids, mask, torch.full_like(input_ids, IGNORED), {}, {})
+        ids, labels, mask = pad([(prompts.prompt_ids(told.message), []) for told in rows], prompts.pad_id, left=True)
+        batch = Batch(ids, mask, labels, {}, {})
         said = head.generate(batch, max_new_tokens=120, eos_token_id=prompts.end_of_turn, pad_token_id=prompts.pad_id)
         for told, row in zip(rows, said, strict=True):
             text = str(prompts.tokenizer.decode(row, skip_special_tokens=True))

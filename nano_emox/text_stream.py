@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset
 
 from data_modules.record import Item, Sample, Task
 from data_modules.synthetic.streams import text_samples
-from nano_emox.batch import IGNORED, Batch
+from nano_emox.batch import Batch, pad
 from nano_emox.prompts import PromptTokenizer, Segment, Template, UserText, compose
 from nano_emox.tasks import QUESTIONS, answer
 
@@ -89,13 +89,5 @@ class TextStream(IterableDataset[Batch]):
         return self.prompts.prompt_ids(told.message), self.prompts.answer_ids(told.answer), Item(told.sample, told.task, 0, {})
 
     def _batch(self, rows: list[tuple[list[int], list[int], Item]]) -> Batch:
-        length = max(len(prompt) + len(target) for prompt, target, _ in rows)
-        input_ids = torch.full((len(rows), length), self.prompts.pad_id)
-        labels = torch.full((len(rows), length), IGNORED)
-        mask = torch.zeros((len(rows), length), dtype=torch.bool)
-        for row, (prompt, target, _) in enumerate(rows):
-            size = len(prompt) + len(target)
-            input_ids[row, :size] = torch.tensor(prompt + target)
-            labels[row, len(prompt) : size] = torch.tensor(target)
-            mask[row, :size] = True
-        return Batch(input_ids, mask, labels, {}, {}, tuple(item for *_, item in rows))
+        ids, labels, mask = pad([(prompt, target) for prompt, target, _ in rows], self.prompts.pad_id)
+        return Batch(ids, mask, labels, {}, {}, tuple(item for *_, item in rows))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+from data_modules.durable import write_atomically
 from nano_emox.evaluation.errors import WorstError
 from nano_emox.evaluation.html import figure, image, page, percent, section, span, table
 from nano_emox.evaluation.intervals import Intervals
@@ -61,11 +62,7 @@ class EvaluationReport:
 
 def write_report(report: EvaluationReport, path: Path) -> Path:
     """Write the page, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(page(f"{report.name}: evaluation", _body(report)), encoding="utf-8")
-    partial.replace(path)
-    return path
+    return write_atomically(path, page(f"{report.name}: evaluation", _body(report)))
 
 
 def score_rows(report: EvaluationReport) -> list[tuple[str, int, str, float, float, float, str]]:

@@ -7,13 +7,13 @@ is asked once more. A broken line anywhere else is an error, since it is nobody'
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
+from data_modules.durable import LineFile, whole_lines
 from data_modules.record import Sample, Task
 
 Key = tuple[str, str, str]
@@ -85,20 +85,13 @@ def read_predictions(path: Path) -> list[Prediction]:
 
 def _lines(path: Path) -> Iterator[tuple[Prediction, int]]:
     """Yield each prediction with the byte offset at which its line ends."""
-    if not path.exists():
-        return
     seen: dict[Key, int] = {}
-    end = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return  # torn: the process was killed while writing it
-            end += len(line)
-            prediction = _parse(line, f"{path}:{number}")
-            if prediction.key in seen:
-                raise ValueError(f"{path}:{number}: {prediction.key} is already in line {seen[prediction.key]}")
-            seen[prediction.key] = number
-            yield prediction, end
+    for number, line, end in whole_lines(path):
+        prediction = _parse(line, f"{path}:{number}")
+        if prediction.key in seen:
+            raise ValueError(f"{path}:{number}: {prediction.key} is already in line {seen[prediction.key]}")
+        seen[prediction.key] = number
+        yield prediction, end
 
 
 def _parse(line: bytes, where: str) -> Prediction:
@@ -128,15 +121,13 @@ class PredictionLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._seen: dict[Key, str] = {}
-        self._file: BinaryIO | None = None
+        self._file: LineFile | None = None
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         end = 0
         for prediction, end in _lines(self.path):  # noqa: B007  (the last end is what we need)
             self._seen[prediction.key] = prediction.prompt_hash
-        self._file = self.path.open("ab")
-        self._file.truncate(end)  # cuts a torn last line off
+        self._file = LineFile(self.path, end)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -165,7 +156,5 @@ class PredictionLog:
         if prediction.key in self._seen:
             raise ValueError(f"{self.path}: {prediction.key} is already answered")
         line = json.dumps(asdict(prediction), ensure_ascii=False, allow_nan=False)
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._file.append(line.encode())
         self._seen[prediction.key] = prediction.prompt_hash

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from data_modules.durable import write_atomically
 
 PACKAGES = ("nano-emox", "torch", "lightning", "transformers", "peft", "torchmetrics", "numpy")
 
@@ -58,7 +58,7 @@ def write_results(
         "config": config,
     }
     text = json.dumps(_without_nan(results), indent=1, ensure_ascii=False, allow_nan=False, default=str)
-    return _write_atomically(path, text + "\n")
+    return write_atomically(path, text + "\n")
 
 
 def package_versions() -> dict[str, str | None]:
@@ -102,20 +102,3 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_without_nan(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write_atomically(path: Path, text: str) -> Path:
-    """Write beside the target and rename, so that a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
-        temporary = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.chmod(0o644)
-    temporary.replace(path)
-    return path

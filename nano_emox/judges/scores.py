@@ -7,13 +7,13 @@ asked for again when the file is continued, so the last line of a key counts.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
+from data_modules.durable import LineFile, whole_lines
 from nano_emox.judges.judge import Identity
 
 Key = tuple[str, str, str, str]
@@ -112,18 +112,16 @@ class ScoreLog:
     def __init__(self, path: Path, judge: Identity) -> None:
         self.path, self.judge = path, judge
         self._done: dict[Key, JudgeScore] = {}
-        self._file: BinaryIO | None = None
+        self._file: LineFile | None = None
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         end = 0
         for score, end in _lines(self.path):  # noqa: B007  (the last end is what we need)
             self._done[score.key] = score
         there = require_one_judge(list(self._done.values()))
         if there is not None and there != self.judge:
             raise MixedJudges(f"{self.path} holds scores by {there}, not by {self.judge}; give each judge its own file")
-        self._file = self.path.open("ab")
-        self._file.truncate(end)  # cuts a torn last line off
+        self._file = LineFile(self.path, end)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -149,9 +147,7 @@ class ScoreLog:
         if score.judge != self.judge:
             raise MixedJudges(f"{self.path}: a score by {score.judge} does not belong to {self.judge}")
         line = json.dumps(asdict(score), ensure_ascii=False, allow_nan=False)
-        self._file.write(line.encode(errors="backslashreplace") + b"\n")  # half a surrogate pair, which no server should send
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._file.append(line.encode(errors="backslashreplace"))  # half a surrogate pair, which no server should send
         self._done[score.key] = score
 
 
@@ -160,18 +156,12 @@ _FIELDS = frozenset(field.name for field in fields(JudgeScore))
 
 def _lines(path: Path) -> Iterator[tuple[JudgeScore, int]]:
     """Yield each score with the byte offset at which its line ends."""
-    if not path.exists():
-        return
-    end = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return  # torn: the process was killed while writing it
-            end += len(line)
-            try:
-                yield _score_of(json.loads(line)), end
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise ValueError(f"{path}:{number}: no score of this version ({error}); start a new file") from error
+    for number, line, end in whole_lines(path):
+        try:
+            score = _score_of(json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{path}:{number}: no score of this version ({error}); start a new file") from error
+        yield score, end
 
 
 def _score_of(record: Mapping[str, Any]) -> JudgeScore:
