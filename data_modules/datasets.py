@@ -19,6 +19,15 @@ from data_modules.readers.named_json import NamedJson
 from data_modules.readers.open_set_csv import OpenSetCsv
 from data_modules.readers.table_csv import TableCsv
 from data_modules.record import Sample, Task
+from data_modules.vocabularies import (
+    CREMA_SENTENCES,
+    EMPATHETIC_DIALOGUES,
+    MER_EMOTIONS,
+    MINTREC,
+    MINTREC2,
+    SEVEN_EMOTIONS,
+    SEVEN_SPELLING,
+)
 
 
 @dataclass(frozen=True)
@@ -80,38 +89,6 @@ def load_samples(name: str, root: str | Path, split: str) -> list[Sample]:
     return samples
 
 
-_SEVEN = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-_SEVEN_SPELLING = {"angry": "anger", "happiness": "happy", "sadness": "sad", "surprised": "surprise"}
-_MER = ("angry", "happy", "neutral", "sad", "surprise", "worried")
-_INTENT20 = (
-    "Advise", "Agree", "Apologise", "Arrange", "Ask for help", "Care", "Comfort", "Complain", "Criticize", "Flaunt",
-    "Greet", "Inform", "Introduce", "Joke", "Leave", "Oppose", "Praise", "Prevent", "Taunt", "Thank",
-)  # fmt: skip
-_INTENT30 = (
-    "Acknowledge", "Advise", "Agree", "Apologise", "Arrange", "Ask for help", "Asking for opinions", "Care", "Comfort",
-    "Complain", "Confirm", "Criticize", "Doubt", "Emphasize", "Explain", "Flaunt", "Greet", "Inform", "Introduce",
-    "Invite", "Joke", "Leave", "Oppose", "Plan", "Praise", "Prevent", "Refuse", "Taunt", "Thank", "Warn",
-)  # fmt: skip
-_EMPATHETIC32 = (
-    "afraid", "angry", "annoyed", "anticipating", "anxious", "apprehensive", "ashamed", "caring",
-    "confident", "content", "devastated", "disappointed", "disgusted", "embarrassed", "excited", "faithful",
-    "furious", "grateful", "guilty", "hopeful", "impressed", "jealous", "joyful", "lonely",
-    "nostalgic", "prepared", "proud", "sad", "sentimental", "surprised", "terrified", "trusting",
-)  # fmt: skip
-_CREMA_SENTENCES = {
-    "IEO": "It's eleven o'clock",
-    "TIE": "That is exactly what happened",
-    "IOM": "I'm on my way to the meeting",
-    "IWW": "I wonder what this is about",
-    "TAI": "The airplane is almost full",
-    "MTI": "Maybe tomorrow it will be cold",
-    "IWL": "I would like a new alarm clock",
-    "ITH": "I think I have a doctor's appointment",
-    "DFA": "Don't forget a jacket",
-    "ITS": "I think I've seen this before",
-    "TSI": "The surface is slick",
-    "WSI": "We'll stop in a couple of minutes",
-}
 _UNIBENCH = "apply for MER-UniBench (AffectGPT, github.com/zeroQiaoba/AffectGPT) and unpack it below MER-UniBench/"
 _MER_EULA = "sign the EULA at huggingface.co/MERChallenge; no redistribution"
 _THREE = ("train", "validation", "test")
@@ -124,7 +101,7 @@ DATASETS: Mapping[str, DatasetCard] = {
             "CREMA-D",
             ("anger", "disgust", "fear", "happy", "neutral", "sad"),
             codes={"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"},
-            sentences=_CREMA_SENTENCES,
+            sentences=CREMA_SENTENCES,
             splits={"train": "1234567", "validation": "89", "test": "0"},
         ),
         _THREE,
@@ -142,8 +119,8 @@ DATASETS: Mapping[str, DatasetCard] = {
         SeriesDialogues(
             "M3ED",
             "M3ED",
-            _SEVEN,
-            spelling=_SEVEN_SPELLING,
+            SEVEN_EMOTIONS,
+            spelling=SEVEN_SPELLING,
             splits={s: f"splitInfo/movie_list_{f}.txt" for s, f in zip(_THREE, ("train", "val", "test"), strict=True)},
         ),
         _THREE,
@@ -154,7 +131,7 @@ DATASETS: Mapping[str, DatasetCard] = {
         ("speech only: the videos were never released", "12 sound files are empty"),
     ),
     "CAER": DatasetCard(
-        ClassFolder("CAER", "CAER", _SEVEN, {s: s for s in _THREE}, _SEVEN_SPELLING),
+        ClassFolder("CAER", "CAER", SEVEN_EMOTIONS, {s: s for s in _THREE}, SEVEN_SPELLING),
         _THREE,
         {"all": 13201},
         "research only",
@@ -166,10 +143,10 @@ DATASETS: Mapping[str, DatasetCard] = {
         ListedClasses(
             "FERV39k",
             "FERV39k",
-            _SEVEN,
+            SEVEN_EMOTIONS,
             {s: f"4_setups/All_scenes/{s}_All.csv" for s in ("train", "test")},
             media=("0_7_LabelClips", "2_ClipsforFaceCrop", "3_ClipsforScenImages"),
-            spelling=_SEVEN_SPELLING,
+            spelling=SEVEN_SPELLING,
         ),
         ("train", "test"),
         {"train": 31088, "test": 7847},
@@ -182,7 +159,7 @@ DATASETS: Mapping[str, DatasetCard] = {
         IntentTsv(
             "MIntRec",
             "MIntRec",
-            _INTENT20,
+            tuple(sorted(MINTREC)),
             {"train": "train.tsv", "validation": "dev.tsv", "test": "test.tsv"},
             columns={
                 "season": ("season", 0),
@@ -207,7 +184,7 @@ DATASETS: Mapping[str, DatasetCard] = {
         IntentTsv(
             "MIntRec2.0",
             "MIntRec2.0",
-            _INTENT30,
+            MINTREC2,
             {"train": "in-scope/train.tsv", "validation": "in-scope/dev.tsv", "test": "in-scope/test.tsv"},
             columns={
                 "dialogue": ("dialogue_id", 0),
@@ -265,7 +242,7 @@ DATASETS: Mapping[str, DatasetCard] = {
         ("names of the MER2025 download do not match these",),
     ),
     "AvaMERG": DatasetCard(
-        EmpatheticDialogues("AvaMERG", "AvaMERG", _EMPATHETIC32),
+        EmpatheticDialogues("AvaMERG", "AvaMERG", EMPATHETIC_DIALOGUES),
         _THREE,
         {},
         "not stated",
@@ -282,7 +259,7 @@ DATASETS: Mapping[str, DatasetCard] = {
             "MER-UniBench/mer2023-dataset-process",
             {"train": "train_corpus", "test": "test1_corpus"},
             (Task.MER,),
-            _MER,
+            MER_EMOTIONS,
             score_range=(-5.0, 5.0),
             labels="label-6way.npz",
             language="zh",
@@ -299,7 +276,7 @@ DATASETS: Mapping[str, DatasetCard] = {
             "MER-UniBench/mer2024-dataset-process",
             {"train": "train_corpus", "test": "test1_corpus"},
             (Task.MER,),
-            _MER,
+            MER_EMOTIONS,
             labels="label-6way.npz",
             subtitles="transcription_merge.csv",
             subtitle_column="chinese",

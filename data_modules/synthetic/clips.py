@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_modules.synthetic.intents import MINTREC, MINTREC2, draw_speech
+from data_modules.synthetic.intents import draw_speech
 from data_modules.synthetic.latents import (
     DEFAULT_SHARES,
     EMOTIONS,
@@ -23,21 +23,8 @@ from data_modules.synthetic.latents import (
 )
 from data_modules.synthetic.situations import Dialogue, draw_turns
 from data_modules.synthetic.words import chinese_utterance, description, emotion_words, pick, utterance
+from data_modules.vocabularies import CREMA_SENTENCES, MINTREC, MINTREC2
 
-CREMA_SENTENCES = {
-    "IEO": "It's eleven o'clock",
-    "TIE": "That is exactly what happened",
-    "IOM": "I'm on my way to the meeting",
-    "IWW": "I wonder what this is about",
-    "TAI": "The airplane is almost full",
-    "MTI": "Maybe tomorrow it will be cold",
-    "IWL": "I would like a new alarm clock",
-    "ITH": "I think I have a doctor's appointment",
-    "DFA": "Don't forget a jacket",
-    "ITS": "I think I've seen this before",
-    "TSI": "The surface is slick",
-    "WSI": "We'll stop in a couple of minutes",
-}
 MER2023_LABELS = {
     "neutral": "neutral",
     "anger": "angry",

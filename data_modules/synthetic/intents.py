@@ -12,15 +12,6 @@ import numpy as np
 
 from data_modules.synthetic.words import fill, pick
 
-MINTREC = (
-    "Complain", "Praise", "Apologise", "Thank", "Criticize", "Agree", "Taunt", "Flaunt", "Joke", "Oppose",
-    "Comfort", "Care", "Inform", "Advise", "Arrange", "Introduce", "Leave", "Prevent", "Greet", "Ask for help",
-)  # fmt: skip
-MINTREC2 = (
-    "Acknowledge", "Advise", "Agree", "Apologise", "Arrange", "Ask for help", "Asking for opinions", "Care", "Comfort",
-    "Complain", "Confirm", "Criticize", "Doubt", "Emphasize", "Explain", "Flaunt", "Greet", "Inform", "Introduce",
-    "Invite", "Joke", "Leave", "Oppose", "Plan", "Praise", "Prevent", "Refuse", "Taunt", "Thank", "Warn",
-)  # fmt: skip
 SPECIFIC = 0.55  # share of sentences that belong to one intent
 
 # intent: (typical emotions, its own sentences)

@@ -14,12 +14,6 @@ from data_modules.record import ChainOfEmpathy, Turn
 from data_modules.synthetic.words import pick
 
 FEELINGS = ("happy", "sad", "anger", "fear", "surprise", "disgust")
-EMPATHETIC_DIALOGUES = (
-    "afraid", "angry", "annoyed", "anticipating", "anxious", "apprehensive", "ashamed", "caring", "confident", "content",
-    "devastated", "disappointed", "disgusted", "embarrassed", "excited", "faithful", "furious", "grateful", "guilty",
-    "hopeful", "impressed", "jealous", "joyful", "lonely", "nostalgic", "prepared", "proud", "sad", "sentimental",
-    "surprised", "terrified", "trusting",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from data_modules.record import Media, Sample, Task
 from data_modules.synthetic.clips import MER2023_LABELS, Clip, draw_clip, draw_dialogue_clips, draw_intent_clip
 from data_modules.synthetic.expression import Moment
 from data_modules.synthetic.faces import Portrait, Pose
-from data_modules.synthetic.intents import MINTREC, MINTREC2
 from data_modules.synthetic.latents import (
     EMOTIONS,
     FACE_PROTOTYPES,
@@ -28,9 +27,9 @@ from data_modules.synthetic.latents import (
     Prototypes,
     draw_person,
 )
-from data_modules.synthetic.situations import EMPATHETIC_DIALOGUES
 from data_modules.synthetic.voices import speak, timbre_of
 from data_modules.synthetic.words import cue_phrases
+from data_modules.vocabularies import EMPATHETIC_DIALOGUES, MINTREC, MINTREC2
 
 NOWHERE = Media(video=Path("no_clip.mp4"))  # a stream's samples have no media
 SEVEN = tuple(sorted(EMOTIONS))

@@ -8,10 +8,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from data_modules.synthetic.clips import draw_clip, draw_dialogue_clips, draw_intent_clip
-from data_modules.synthetic.intents import MINTREC, MINTREC2, SENTENCES, SHARED, shared_sentences
+from data_modules.synthetic.intents import SENTENCES, SHARED, shared_sentences
 from data_modules.synthetic.latents import EMOTIONS, NEGATIVE, Mode, Shares, draw_latent, generator, pool
-from data_modules.synthetic.situations import EMPATHETIC_DIALOGUES, FEELINGS, SITUATIONS
+from data_modules.synthetic.situations import FEELINGS, SITUATIONS
 from data_modules.synthetic.words import FACE_CUES, VOICE_CUES, cue_phrases, face_cues, voice_cues
+from data_modules.vocabularies import EMPATHETIC_DIALOGUES, MINTREC, MINTREC2
 
 TIMES = np.linspace(0.05, 0.95, 8, dtype=np.float32)
 

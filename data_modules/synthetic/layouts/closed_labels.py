@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from data_modules.synthetic.clips import CREMA_SENTENCES, draw_clip
+from data_modules.synthetic.clips import draw_clip
 from data_modules.synthetic.latents import EMOTIONS
 from data_modules.synthetic.layouts.world import World, cycle
+from data_modules.vocabularies import CREMA_SENTENCES
 
 CREMA_CODES = {"anger": "ANG", "disgust": "DIS", "fear": "FEA", "happy": "HAP", "neutral": "NEU", "sad": "SAD"}
 CREMA_DIGITS = {"train": "1234567", "validation": "89", "test": "0"}  # last digits of the actors of each split

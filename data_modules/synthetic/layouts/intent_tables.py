@@ -11,8 +11,8 @@ The sound is in the mp4, as in the releases.
 from __future__ import annotations
 
 from data_modules.synthetic.clips import draw_clip, draw_intent_clip
-from data_modules.synthetic.intents import MINTREC, MINTREC2
 from data_modules.synthetic.layouts.world import World, cycle
+from data_modules.vocabularies import MINTREC, MINTREC2
 
 FILES = {"train": "train", "validation": "dev", "test": "test"}
 COLUMNS = ("dialogue_id", "utterance_id", "text", "label", "start_time", "end_time", "source", "speaker")
