@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from data_modules.cards.card import CORPORA, THREE, UNIBENCH, DatasetCard
-from data_modules.readers.class_folder import ClassFolder, ListedClasses, NamedClasses
+from dataclasses import replace
+
+from data_modules.cards.card import CORPORA, THREE, UNIBENCH, DatasetCard, Subset
+from data_modules.readers.class_folder import ClassFolder, ListedClasses
 from data_modules.readers.corpus_npz import CorpusNpz
 from data_modules.readers.dialog_json import SeriesDialogues
+from data_modules.readers.named_classes import NamedClasses
 from data_modules.record import Task
 from data_modules.vocabularies import CREMA_SENTENCES, MER_EMOTIONS, SEVEN_EMOTIONS, SEVEN_SPELLING
+
+_ALL_TRAINS = {"as_released": {"train": Subset(THREE)}}
+_CREMA_D = NamedClasses(
+    "CREMA-D",
+    "CREMA-D",
+    "CREMA-D/AudioWAV",
+    ("anger", "disgust", "fear", "happy", "neutral", "sad"),
+    codes={"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"},
+    sentences=CREMA_SENTENCES,
+    splits={"train": "1234567", "validation": "89", "test": "0"},
+)
+_FERV39K = ListedClasses(
+    "FERV39k",
+    "FERV39k",
+    "FERV39k/*LabelClips",
+    SEVEN_EMOTIONS,
+    {s: f"*_setups/All_scenes/{s}_All.csv" for s in ("train", "test")},
+    media=("*LabelClips",),
+    spelling=SEVEN_SPELLING,
+)
 
 CARDS = (
     DatasetCard(
         {
-            "original": NamedClasses(
-                "CREMA-D",
-                "CREMA-D",
-                ("anger", "disgust", "fear", "happy", "neutral", "sad"),
-                codes={"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"},
-                sentences=CREMA_SENTENCES,
-                splits={"train": "1234567", "validation": "89", "test": "0"},
-            )
+            "original": _CREMA_D,
+            "video": replace(_CREMA_D, marker="CREMA-D/VideoFlash", video=("VideoFlash",)),
+            "mp3": replace(_CREMA_D, marker="CREMA-D/AudioMP3", audio=("AudioMP3",)),
         },
         THREE,
         {"all": 7442},
@@ -27,10 +45,16 @@ CARDS = (
         "git clone github.com/CheyneyComputerScience/CREMA-D, then git lfs pull",
         "Cao et al., CREMA-D, IEEE TAC 2014",
         (
-            "1076_MTI_SAD_XX has no sound",
-            "without git-lfs the files are 130-byte pointers",
-            "no official split: ours is by actor",
+            "no official split: ours is by actor (last digit 1-7 train, 8-9 validation, 0 test); subset as_released merges all",
+            "labels are the intended emotions; what raters perceived is in meta where processedResults/summaryTable.csv is there",
+            "layout original is the voice alone, as the paper uses it; layout video takes VideoFlash/*.flv, with the wav where "
+            "there is one; layout mp3 takes AudioMP3",
+            "without git-lfs the files are 130-byte pointers, and the quota of the repository is often used up",
+            "1076_MTI_SAD_XX has no sound in any format; 1076_MTI_NEU_XX has none as flv or mp3",
+            "1064_IEO_DIS_MD as flv or mp3 is a minute long and holds all displays of its sentence",
+            "1040_ITH_SAD_X is misnamed and is read all the same",
         ),
+        subsets=_ALL_TRAINS,
     ),
     DatasetCard(
         {
@@ -56,25 +80,34 @@ CARDS = (
         "research only",
         "request form at caer-dataset.github.io",
         "Lee et al., CAER, ICCV 2019",
-        ("base names repeat in every class and split",),
+        (
+            "base names repeat in every class and split, so ids are split/Class/number",
+            "the authors merged it with FERV39k into one list (caer_ferv39k_ann.json) of renamed files; neither the list nor the "
+            "renaming is published, so there is no released layout",
+            "subset as_released merges all splits, as the paper's counts imply",
+        ),
+        subsets=_ALL_TRAINS,
     ),
     DatasetCard(
         {
-            "original": ListedClasses(
-                "FERV39k",
-                "FERV39k",
-                SEVEN_EMOTIONS,
-                {s: f"4_setups/All_scenes/{s}_All.csv" for s in ("train", "test")},
-                media=("0_7_LabelClips", "2_ClipsforFaceCrop", "3_ClipsforScenImages"),
-                spelling=SEVEN_SPELLING,
-            )
+            "original": _FERV39K,
+            "images": replace(_FERV39K, marker="FERV39k/*ClipsforFaceCrop", media=("*ClipsforFaceCrop",)),
+            "scene_images": replace(_FERV39K, marker="FERV39k/*ClipsforScenImages", media=("*ClipsforScenImages",)),
         },
         ("train", "test"),
         {"train": 31088, "test": 7847},
         "research only, by application",
         "e-mail application, see wangyanckxx.github.io/Proj_CVPR2022_FERV39k.html",
         "Wang et al., FERV39k, CVPR 2022",
-        ("numbers restart in every scene and emotion", "some copies are images only"),
+        (
+            "numbers restart in every scene and emotion, so ids are Scene/Emotion/number",
+            "some copies are images only: layout images reads the face crops, layout scene_images the whole pictures",
+            "the numbers at the front of the folders differ between copies; any are accepted, and so is a header in the lists",
+            "the label is in the list and in the path; the list counts, contradictions are logged",
+            "not established: how the clips were renamed for the authors' merged list with CAER",
+            "subset as_released merges both splits, as the paper's counts imply",
+        ),
+        subsets={"as_released": {"train": Subset(("train", "test"))}},
     ),
     DatasetCard(
         {
