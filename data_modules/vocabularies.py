@@ -22,6 +22,7 @@ MINTREC2 = (
     "Complain", "Confirm", "Criticize", "Doubt", "Emphasize", "Explain", "Flaunt", "Greet", "Inform", "Introduce",
     "Invite", "Joke", "Leave", "Oppose", "Plan", "Praise", "Prevent", "Refuse", "Taunt", "Thank", "Warn",
 )  # fmt: skip
+OUT_OF_SCOPE = "UNK"  # of MIntRec2.0: none of its intents
 EMPATHETIC_DIALOGUES = (
     "afraid", "angry", "annoyed", "anticipating", "anxious", "apprehensive", "ashamed", "caring",
     "confident", "content", "devastated", "disappointed", "disgusted", "embarrassed", "excited", "faithful",
