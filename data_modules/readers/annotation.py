@@ -67,7 +67,7 @@ class Reader(Protocol):
 
     @property
     def marker(self) -> str:
-        """A file or folder below the data root by which the presence of this layout is known."""
+        """A file or folder below the data root by which the presence of this layout is known; `*` as in `Path.glob`."""
 
     def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
         """The entries of one split, in the order of the annotation.

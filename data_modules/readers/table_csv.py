@@ -16,7 +16,7 @@ from pathlib import Path
 
 from data_modules.readers.annotation import AnnotationError, Fault, entries_as_samples
 from data_modules.readers.lookup import Patterns
-from data_modules.readers.tables import cells_of, one_of, rows_of, side_table, split_file, words_of
+from data_modules.readers.tables import cells_of, mend, one_of, rows_of, side_table, split_file, words_of
 from data_modules.record import Sample, Task, Turn
 
 NO_SCORE = -10.0  # what the MER releases write where there is none
@@ -81,6 +81,7 @@ class TableCsv:
         left_out: labels of rows that are not part of the data set in this layout.
         history: whether the earlier rows of the same `dialogue`, by `utterance`, are a clip's history, each with its `speaker`.
         headerless: whether there are copies without a header; a first row with none of the headers is then data.
+        mended: whether quotes that were decoded in the wrong encoding are put right, see `tables.mend`.
         where: a file or folder that tells the layout; empty: the first table.
     """
 
@@ -100,6 +101,7 @@ class TableCsv:
     beside: Mapping[str, Beside] = field(default_factory=dict)
     history: bool = False
     headerless: bool = False
+    mended: bool = False
     delimiter: str = ","
     encodings: tuple[str, ...] = ("utf-8-sig", "cp1252")
     language: str = "en"
@@ -187,6 +189,7 @@ class TableCsv:
             fault = None
             for role, index in places.items():
                 value = cells[index].strip() if index < len(cells) else ""
+                value = mend(value) if self.mended else value
                 if pattern := self.columns[role].parts:
                     match = re.fullmatch(pattern, value)
                     row.update(match.groupdict() if match else {})

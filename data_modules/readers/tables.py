@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -71,6 +72,22 @@ def text_of(path: Path, encodings: Sequence[str] = ("utf-8-sig", "cp1252")) -> s
         except UnicodeDecodeError as error:
             where = data.count(b"\n", 0, error.start) + 1
     raise AnnotationError(path, where, f"text in none of the encodings {', '.join(encodings)}; save the file as UTF-8")
+
+
+def mend(text: str) -> str:
+    """Text in which quotes and dashes were decoded in the wrong encoding, as they were meant: `\x92` and `â€™` are `’`."""
+
+    def again(run: re.Match[str]) -> str:
+        try:
+            return b"".join(map(_windows_byte, run[0])).decode("utf-8")
+        except UnicodeError:
+            return "".join(_windows_byte(c).decode("cp1252", "ignore") or c if "\x80" <= c <= "\x9f" else c for c in run[0])
+
+    return re.sub(r"[^\x00-\x7f]+", again, text)
+
+
+def _windows_byte(character: str) -> bytes:
+    return bytes([ord(character)]) if "\x80" <= character <= "\x9f" else character.encode("cp1252")
 
 
 def side_table(path: Path, name: str | Sequence[str], column: str, form: str = "{0}") -> dict[str, str]:
