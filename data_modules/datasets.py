@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from data_modules.cards import dialogue, emotion, intent, reasoning, sentiment
+from data_modules.cards import dialogue, emotion, emotion_benchmarks, intent, reasoning, sentiment
 from data_modules.cards.card import DatasetCard as DatasetCard
 from data_modules.readers.annotation import Annotation, Reader
 from data_modules.readers.messages_json import listed_ids
@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 OnBad = Literal["error", "skip"]
 DATASETS: Mapping[str, DatasetCard] = {
-    card.name: card for card in (*emotion.CARDS, *intent.CARDS, *reasoning.CARDS, *dialogue.CARDS, *sentiment.CARDS)
+    card.name: card
+    for card in (*emotion.CARDS, *emotion_benchmarks.CARDS, *intent.CARDS, *reasoning.CARDS, *dialogue.CARDS, *sentiment.CARDS)
 }
 
 
