@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from data_modules.cards import dialogue, emotion, intent, reasoning, sentiment
+from data_modules.cards import dialogue, emotion, emotion_benchmarks, intent, reasoning, sentiment
 from data_modules.cards.card import DatasetCard as DatasetCard
 from data_modules.cards.own_clips import PREFIX, generic_card
 from data_modules.readers.annotation import Annotation, AnnotationError, Fault, Reader
@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 OnBad = Literal["error", "skip"]
 DATASETS: Mapping[str, DatasetCard] = {
-    card.name: card for card in (*emotion.CARDS, *intent.CARDS, *reasoning.CARDS, *dialogue.CARDS, *sentiment.CARDS)
+    card.name: card
+    for card in (*emotion.CARDS, *emotion_benchmarks.CARDS, *intent.CARDS, *reasoning.CARDS, *dialogue.CARDS, *sentiment.CARDS)
 }
 
 
@@ -69,7 +70,7 @@ def read_annotation(
     reader = find_reader(card, root, layout)
     if subset is not None:
         return _read_subset(card, reader, root, split, subset)
-    splits = tuple(part for part in card.splits if part in reader.splits)
+    splits = splits_of(name, root, layout=layout)
     _check_split(card, split, splits, subset)
     found = Annotation()
     for part in splits if split == "all" else (split,):
@@ -83,18 +84,14 @@ def read_annotation(
 
 
 def splits_of(name: str, root: str | Path, *, layout: str | None = None, subset: str | None = None) -> tuple[str, ...]:
-    """The splits that can be asked for: those of the layout, or of the subset.
-
-    Raises:
-        KeyError, FileNotFoundError, ValueError: as `load_samples`.
-    """
+    """The splits that can be read below the root: those of the layout, or those of a subset; arguments as of `load_samples`."""
     card = card_of(name)
+    if subset is not None:
+        if subset not in card.subsets:
+            raise ValueError(f"{card.name} has no subset {subset!r}; it has {list(card.subsets)}")
+        return tuple(card.subsets[subset])
     reader = find_reader(card, Path(root), layout)
-    if subset is None:
-        return tuple(split for split in card.splits if split in reader.splits)
-    if subset not in card.subsets:
-        raise ValueError(f"{name} has no subset {subset!r}; it has {list(card.subsets)}")
-    return tuple(card.subsets[subset])
+    return tuple(split for split in card.splits if split in reader.splits)
 
 
 def card_of(name: str) -> DatasetCard:
@@ -138,7 +135,10 @@ def _read_subset(card: DatasetCard, reader: Reader, root: Path, split: str, subs
     chosen = card.subsets[subset][split]
     allowed = listed_ids(root / chosen.listed_in) if chosen.listed_in else None
     found = Annotation()
-    for part in chosen.splits:
+    parts = [part for part in chosen.splits if part in reader.splits]  # released lists are merged already
+    if not parts:
+        raise ValueError(f"{card.name}: this layout has none of {list(chosen.splits)}; it has {list(reader.splits)}")
+    for part in parts:
         for entry in reader.read(root, part):
             if not isinstance(entry, Sample):
                 found.rejected.append(entry)

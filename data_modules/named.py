@@ -69,7 +69,7 @@ class MER2023(DatasetModule):
 
 
 class MER2024(DatasetModule):
-    """Six emotions; the test split is MER-SEMI."""
+    """Six emotions; the test split is MER-SEMI. Subtitles are Chinese; `layout="unibench_english"` has translations."""
 
     dataset = "MER2024"
 

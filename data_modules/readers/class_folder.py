@@ -11,7 +11,7 @@ from pathlib import Path
 from data_modules.media import resolve_inside
 from data_modules.readers.annotation import AnnotationError, entries_as_samples
 from data_modules.readers.lookup import VIDEO, Folder
-from data_modules.readers.tables import one_of, split_file
+from data_modules.readers.tables import one_of, split_file, text_of
 from data_modules.record import Media, Sample, Task
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class ListedClasses:
                 meta=meta,
             )
 
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = text_of(path).splitlines()
         yield from entries_as_samples(enumerate(lines, start=1), sample, path)
         if contradictions:
             log.warning("%s: %d clips have another label in the list than in their path; the list is used; first: %s",
