@@ -165,33 +165,25 @@ class DatasetModule(AffectDataModule):
 
     Args:
         root: the data root, which holds one folder per data set.
-        layout: which of its layouts; None is the first one that is there.
+        layout: which of the data set's layouts; None is the first one that is there. E.g. `unibench_english` of MER2024.
         subset: a named alternative to the official splits, e.g. `as_released`.
-        options: of `AffectDataModule`; `on_bad="skip"` also leaves out, with a count in the log, entries of the annotation that
-            cannot be used.
+        options: of `AffectDataModule`; `on_bad="skip"` also leaves out entries of the annotation that cannot be used.
     """
 
     dataset: str
 
     def __init__(
-        self,
-        root: str | Path,
-        *,
-        layout: str | None = None,
-        subset: str | None = None,
-        batch_size: int = 8,
-        **options: Any,
+        self, root: str | Path, *, layout: str | None = None, subset: str | None = None, batch_size: int = 8, **options: Any
     ) -> None:
         super().__init__(batch_size=batch_size, **options)
-        self.root = Path(root)
-        self.layout, self.subset = layout, subset
+        self.root, self.layout, self.subset = Path(root), layout, subset
         self._read = False
 
     def setup(self, stage: str | None = None) -> None:
         if not self._read:
-            part = {"layout": self.layout, "subset": self.subset}
-            splits = splits_of(self.dataset, self.root, **part)
-            found = {s: load_samples(self.dataset, self.root, s, on_bad=self.on_bad, **part) for s in splits}
+            chosen: dict[str, Any] = {"layout": self.layout, "subset": self.subset}
+            splits = splits_of(self.dataset, self.root, **chosen)
+            found = {split: load_samples(self.dataset, self.root, split, on_bad=self.on_bad, **chosen) for split in splits}
             self.groups = self._grouped(found.get("train", []))
             self.validation, self.test = found.get("validation", []), found.get("test", [])
             self._read = True
