@@ -90,10 +90,10 @@ class ListedClasses:
                 return None
             if len(fields) != 2 or fields[0].count("/") < 1:
                 raise AnnotationError(path, line, f"expected 'Scene/Emotion/NNNN Label', found {text!r}")
-            resolve_inside(top, fields[0])
             parent, _, name = fields[0].rpartition("/")
             name = re.sub(r"\.(mp4|avi)$", "", name)
             if parent not in folders:
+                resolve_inside(top, parent or "/")  # once per folder: a list has 31,088 lines
                 folders[parent] = [Folder(top / place, (parent,), VIDEO) for place in places or self.media[:1]]
             found = next((hit for folder in folders[parent] if (hit := folder.find(name))), None)
             label = one_of(fields[1], self.vocabulary, self.spelling, path, line)
