@@ -37,7 +37,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f
 
 
 def content_key(media: Media) -> str:
-    """32 hex digits from the bytes of a clip's files; equal for equal content, wherever it lies.
+    """32 hex digits from the bytes of a clip's files, its span and its crop; equal for equal content, wherever it lies.
 
     Raises:
         MediaError: a file is missing.
@@ -65,6 +65,9 @@ class ContentKeys:
         for role, path in (("video", media.video), ("audio", media.audio)):
             if path is not None:
                 digest.update(f"{role}:{self._of(path)};".encode())
+        if media.span is not None or media.crop is not None:
+            part = [float(number) for number in (*(media.span or ()), *(media.crop or ()))]
+            digest.update(f"span:{media.span is not None};crop:{media.crop is not None};{part};".encode())
         return digest.hexdigest()
 
     def save(self) -> None:
