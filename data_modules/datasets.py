@@ -101,7 +101,7 @@ def find_reader(card: DatasetCard, root: Path, layout: str | None = None) -> Rea
     if layout is not None and layout not in card.layouts:
         raise ValueError(f"{card.name} has no layout {layout!r}; it has {list(card.layouts)}")
     found = layout or card.layout_in(root)
-    if found is None or not (root / card.layouts[found].marker).exists():
+    if found is None or not any(root.glob(card.layouts[found].marker)):
         places = [root / card.layouts[found].marker] if found else card.places(root)
         raise FileNotFoundError(f"{card.name}: {' or '.join(map(str, places))} is missing; {card.how_to_obtain}")
     return card.layouts[found]

@@ -74,7 +74,7 @@ class DatasetCard:
 
     def layout_in(self, root: Path) -> str | None:
         """The first layout that lies below the data root; None where there is none."""
-        return next((name for name, reader in self.layouts.items() if (root / reader.marker).exists()), None)
+        return next((name for name, reader in self.layouts.items() if any(root.glob(reader.marker))), None)
 
     def places(self, root: Path) -> list[Path]:
         """Where it is looked for: one path per layout."""

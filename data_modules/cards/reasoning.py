@@ -5,7 +5,8 @@ from __future__ import annotations
 from data_modules.cards.card import MER_EULA, DatasetCard
 from data_modules.readers.named_json import NamedJson
 from data_modules.readers.open_set_csv import OpenSetCsv
-from data_modules.readers.table_csv import TableCsv
+from data_modules.readers.table_csv import Beside, Column, TableCsv
+from data_modules.record import Task
 
 CARDS = (
     DatasetCard(
@@ -72,12 +73,18 @@ CARDS = (
             "original": TableCsv(
                 "EMER",
                 {"test": "EMER/gt-eng.csv"},
-                "names",
-                "emotions",
-                "subtitles",
-                "reasons",
-                video=("MER2023/train", "EMER/video"),
-                audio=("MER2023/audio", "EMER/audio"),
+                {
+                    "name": Column("names"),
+                    "words": Column("emotions"),
+                    "subtitle": Column("subtitles"),
+                    "description": Column("reasons"),
+                },
+                id="{name}",
+                video=("MER2023/train/{name}", "EMER/video/{name}", "EMER/{name}"),
+                audio=("MER2023/audio/{name}", "EMER/audio/{name}"),
+                tasks=(Task.ERI,),
+                beside={"description_chinese": Beside("EMER/gt.csv", ("names",), "chi_reasons")},
+                language="zh",
             )
         },
         ("test",),

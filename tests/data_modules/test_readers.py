@@ -240,7 +240,6 @@ def test_media_are_found_nested_flat_and_beside(tmp_path: Path):
         ("MERR-Fine", "train", 0): ("MER2023/test3/sample_1.avi", None),
         ("MERR-Fine", "train", 1): ("MER2023/test3/samplenew_2.mp4", "MER2023/audio/samplenew_2.wav"),
         ("FERV39k", "train", 0): ("FERV39k/0_7_LabelClips/Action/Sad/0010.mp4", None),
-        ("FERV39k", "train", 1): ("FERV39k/2_ClipsforFaceCrop/War/Angry/0010", None),
         ("AvaMERG", "train", 1): ("AvaMERG/video_v5_0/dia00001utt2_16.mp4", "AvaMERG/audio_v5_0/dia00001utt2_16.wav"),
         ("AvaMERG", "train", 2): ("AvaMERG/video_v5_0/dia1118utt3.mp4", None),
         ("EMER", "test", 0): ("MER2023/train/sample_5.avi", None),
