@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Callback, Trainer
+
 import experiments.train
 from data_modules.synthetic.corpus import write_corpus
 from experiments import cli
 from experiments.assembly import configure
 from experiments.extract import extract
-from lightning.pytorch import Callback, Trainer
 from nano_emox import tiny
 from nano_emox.text_stream import lines
 
@@ -33,8 +34,8 @@ def begin(target: Callable[..., Any], arguments: Sequence[Any], output: str, env
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: PTH123, SIM115
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: PTH123, SIM115
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     target(*arguments)
 
 
