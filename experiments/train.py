@@ -8,7 +8,10 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from rich.table import Table
 
+from callbacks.accounting import EpochAccounting
 from callbacks.curriculum import P2ECurriculum
+from data_modules.loading import OVER_LONG
+from experiments.accounting import AccountFile
 from experiments.assembly import checkpoints_of, make_data, make_model, make_prompts, phases_of
 from experiments.loggers import make_loggers
 from experiments.logs import console
@@ -45,6 +48,7 @@ def train(config: ExperimentConfig) -> NanoEmoX:
         logger=make_loggers(config, stage),
         callbacks=[
             curriculum,
+            EpochAccounting(AccountFile(output / "accounting.jsonl"), config.data.max_skipped, allowed=(OVER_LONG,)),
             CurriculumProgress(),
             LearningRateMonitor("step"),
             ModelCheckpoint(output / "resume" / stage, save_last=True, filename="{epoch}"),
