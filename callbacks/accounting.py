@@ -72,9 +72,10 @@ class EpochAccounting(Callback):
         parts = self._so_far(trainer)
         self._open, self._carried = False, None
         total = self._close(trainer, self._epoch, parts, int(trainer.num_training_batches) * trainer.world_size)
+        # Sums over ranks already; `sync_dist` would sync in the progress bar, which only rank 0 has, and mix up the ranks.
         for name in ("listed", "seen", "substituted"):
-            pl_module.log(f"data/{name}", float(total[name]), sync_dist=True)
-        pl_module.log("data/skipped", float(sum(total["skipped"].values())), sync_dist=True)
+            pl_module.log(f"data/{name}", float(total[name]))
+        pl_module.log("data/skipped", float(sum(total["skipped"].values())))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         loaders: Any = trainer.val_dataloaders or []

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from torch.utils.data import DataLoader
 
 from data_modules.datasets import DATASETS, load_samples
@@ -130,6 +131,8 @@ class AffectDataModule(LightningDataModule):
         if not samples:
             return []  # Lightning's word for: there is nothing to run
         rank, world_size = self._ranks()
+        if self.trainer is not None and isinstance(self.trainer.strategy, FSDPStrategy | ModelParallelStrategy):
+            rank, world_size = 0, 1  # where a forward pass needs all ranks, each needs as many batches: all of them
         listed = Listed(
             samples,
             self.inputs,

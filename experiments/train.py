@@ -16,6 +16,7 @@ from experiments.assembly import checkpoints_of, make_data, make_model, make_pro
 from experiments.loggers import make_loggers
 from experiments.logs import console
 from experiments.progress import CurriculumProgress
+from experiments.strategies import make_strategy
 from nano_emox.config import ExperimentConfig, save
 from nano_emox.model import NanoEmoX
 
@@ -36,6 +37,7 @@ def train(config: ExperimentConfig) -> NanoEmoX:
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
         num_nodes=config.trainer.num_nodes,
+        strategy=make_strategy(config, len(phases)),
         precision=config.trainer.precision,  # type: ignore[arg-type]
         gradient_clip_val=config.trainer.gradient_clip_val,
         accumulate_grad_batches=config.trainer.accumulate_grad_batches,

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, Trainer
 
 import experiments.train
@@ -90,3 +91,36 @@ class DrawLog(Callback):
         }
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+
+class RankDifferences(Callback):
+    """Rank 0 writes down the largest difference between ranks in any parameter, after every batch and at every epoch's end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any) -> None:
+        self._compare(trainer, pl_module, "batch")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self._compare(trainer, pl_module, "epoch")
+
+    def _compare(self, trainer: Trainer, module: Any, when: str) -> None:
+        own = torch.cat([p.detach().double().flatten() for p in module.parameters()])
+        low, high = own.clone(), own.clone()
+        torch.distributed.all_reduce(low, torch.distributed.ReduceOp.MIN)
+        torch.distributed.all_reduce(high, torch.distributed.ReduceOp.MAX)
+        if trainer.is_global_zero:
+            row = {"phase": module.phase.name, "when": when, "step": trainer.global_step, "largest": float((high - low).max())}
+            with self.path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+def compare_ranks(path: str) -> None:
+    """Injected: put `RankDifferences` among the callbacks, behind the curriculum."""
+    make = experiments.train.Trainer
+
+    def watched(*, callbacks: list[Callback], **options: Any) -> Trainer:
+        return make(callbacks=[*callbacks, RankDifferences(Path(path))], **options)
+
+    experiments.train.Trainer = watched  # type: ignore[assignment, misc]
