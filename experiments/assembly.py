@@ -16,26 +16,21 @@ from data_modules.features import ContentKeys, FeatureSpace, FeatureStore
 from data_modules.inputs import InputReader, MediaInputs, StoredFeatures
 from data_modules.module import AffectDataModule
 from data_modules.record import Sample, Task
+from experiments.configuration import read_config
 from experiments.logs import calm
 from nano_emox.backbones import TOWERS, load_model, load_tokenizer, load_towers
 from nano_emox.batch import Collator
-from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, load, require_paths
+from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, require_paths
 from nano_emox.encoders import FrozenEncoder
 from nano_emox.metrics.lexicon import Lexicon, load_lexicon
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import MODALITIES, PromptTokenizer
 from nano_emox.released_prompts import prompts_in
 
-HERE = Path(__file__).parent
-
 
 def configure(preset: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """The paper's recipe, a preset by name or by file, and overrides."""
-    file = Path(preset) if preset.endswith((".yaml", ".yml")) else HERE / "presets" / f"{preset}.yaml"
-    if not file.is_file():
-        known = sorted(path.stem for path in (HERE / "presets").glob("*.yaml"))
-        raise ConfigError(f"--preset: no preset {preset!r}; there are {', '.join(known)}, or give a YAML file")
-    config = load([HERE / "p2e.yaml", file], overrides)
+    config = read_config(preset, overrides)
     calm()  # again: importing Lightning has set its own log level
     disable_progress_bar()  # of transformers, which would draw one for every file it loads
     if config.trainer.threads:

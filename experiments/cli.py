@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.data_tools.commands import data_app
 from experiments.logs import calm, console
 
 app = typer.Typer(
@@ -21,7 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Nano-EmoX: from perception to empathy. Every command takes key=value overrides of the configuration.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Data sets: make the synthetic corpus.")
 backbones_app = typer.Typer(no_args_is_help=True, help="Towers and language model.")
 human_app = typer.Typer(no_args_is_help=True, help="Blind evaluation of empathetic replies by people.")
 app.add_typer(human_app, name="human-eval")
@@ -266,21 +266,37 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        from callbacks.accounting import AccountingError
-        from data_modules.features import DamagedShard
-        from data_modules.media import MediaError
-        from data_modules.workers import WorkerError
-        from nano_emox.batch import OverlongError
-        from nano_emox.config import ConfigError
-        from nano_emox.metrics.fetch import FetchError
-
-        expected = ConfigError | MediaError | FetchError | OverlongError | FileNotFoundError | FileExistsError
-        expected |= AccountingError | DamagedShard | WorkerError
-        if not isinstance(error, expected):
+        if (extra := missing_extra(error)) is not None:
+            console.print(f"[bold red]nano-emox:[/] {extra}", soft_wrap=True)
+            sys.exit(2)
+        if not isinstance(error, (FileNotFoundError, FileExistsError, *_errors_of_use())):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         sys.exit(2)
+
+
+def missing_extra(error: BaseException) -> str | None:
+    """What to install, where the model's libraries are not: the data sets and the metrics do without."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if name not in ("transformers", "peft", "tokenizers", "torchvision", "wandb", "huggingface_hub"):
+        return None
+    return f"this command needs {name}, which is not installed: pip install 'nano-emox\\[model]' (data sets and metrics do without)"
+
+
+def _errors_of_use() -> tuple[type[Exception], ...]:
+    """Errors whose message says all. Where a module was not imported, its error was not raised; not all are installed everywhere."""
+    homes = {
+        "nano_emox.config": "ConfigError",
+        "data_modules.containers": "MediaError",
+        "data_modules.readers.annotation": "AnnotationError",
+        "data_modules.features": "DamagedShard",
+        "data_modules.workers": "WorkerError",
+        "callbacks.accounting": "AccountingError",
+        "nano_emox.batch": "OverlongError",
+        "nano_emox.metrics.fetch": "FetchError",
+    }
+    return tuple(getattr(sys.modules[home], name) for home, name in homes.items() if home in sys.modules)
 
 
 if __name__ == "__main__":
