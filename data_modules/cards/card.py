@@ -11,6 +11,7 @@ from data_modules.record import Task
 
 UNIBENCH = "apply for MER-UniBench (AffectGPT, github.com/zeroQiaoba/AffectGPT) and unpack it below MER-UniBench/"
 MER_EULA = "sign the EULA at huggingface.co/MERChallenge; no redistribution"
+MER_CLIPS = "MER"  # the MER challenges and what was annotated on them; the yearly releases rename some of their clips
 THREE = ("train", "validation", "test")
 CORPORA = {"train": "train_corpus", "validation": "val_corpus", "test": "test_corpus"}
 

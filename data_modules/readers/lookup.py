@@ -21,8 +21,8 @@ AUDIO = (".wav", ".mp3", ".flac")
 class Folder:
     """The media below some folders, by name without extension.
 
-    Folders are tried in order, each also as the nested folder of the same name that unpacked archives leave
-    (`video/video`), extensions in order, then a directory of images.
+    Folders are tried in order, `*` in one stands for any folder, each also as the nested folder of the same name that
+    unpacked archives leave (`video/video`), extensions in order, then a directory of images.
     """
 
     root: Path
@@ -62,10 +62,10 @@ class Folder:
             self._found = {}
             rank = {extension: i for i, extension in enumerate(self.extensions)}
             for folder in self.folders:
-                here = self.root / folder
-                for place in (here, here / here.name):
-                    for name, path in _list(place, rank):
-                        self._found.setdefault(name, path)
+                for here in sorted(self.root.glob(folder)) if "*" in folder else (self.root / folder,):
+                    for place in (here, here / here.name):
+                        for name, path in _list(place, rank):
+                            self._found.setdefault(name, path)
         return self._found
 
 

@@ -75,7 +75,8 @@ class TableCsv:
         words_of_split: split -> further values for the formats, e.g. the folder of its clips.
         rows: split -> table whose column `index` has the numbers of that split's rows, from 0; takes the place of a `split`
             column, so `splits` is then `table:split`.
-        beside: role -> further texts; a `subtitle` there takes the place of the column's.
+        beside: role -> further texts; a `subtitle` there takes the place of the
+            column's, which then goes to `meta` as `subtitle_in_table`.
         spelling: other forms of labels, lower case -> form in the vocabulary.
         left_out: labels of rows that are not part of the data set in this layout.
         history: whether the earlier rows of the same `dialogue`, by `utterance`, are a clip's history, each with its `speaker`.
@@ -132,6 +133,11 @@ class TableCsv:
             description = row.get("description")
             if description == "" and Task.ERI in self.tasks:
                 raise AnnotationError(path, line, f"{name!r} has an empty description", Fault.EMPTY_TEXT)
+            words = words_of(row["words"]) if "words" in row else None
+            if words == () and Task.OV_MER in self.tasks:
+                raise AnnotationError(path, line, f"{name!r} has no words", Fault.EMPTY_TEXT)
+            if "subtitle" in texts and row.get("subtitle"):
+                texts["subtitle_in_table"] = row["subtitle"]
             score = self._score(row.get("score"), path, line)
             return Sample(
                 id=name,
@@ -143,7 +149,7 @@ class TableCsv:
                 subtitle=texts.pop("subtitle", row.get("subtitle")),
                 label=label,
                 candidates=self.vocabulary,
-                words=words_of(row["words"]) if "words" in row else None,
+                words=words,
                 score=score,
                 score_range=self.score_range if score is not None else None,
                 description=description,
