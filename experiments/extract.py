@@ -154,4 +154,4 @@ def needed_samples(config: ExperimentConfig) -> list[Sample]:
     parts += [(name, "test") for name in benchmarks]
     if not parts:
         raise ConfigError(f"data.root: no data set found under {root}; `nano-emox doctor` says what is looked for where")
-    return [sample for name, split in parts for sample in load_samples(name, root, split)]
+    return [sample for name, split in parts for sample in load_samples(name, root, split, on_bad=config.data.on_bad)]

@@ -155,6 +155,7 @@ class DataConfig:
     timeout: float = 120.0  # seconds without a batch after which a hanging worker is an error
     on_bad: Literal["error", "skip"] = "skip"
     max_skipped: float = 0.01
+    overlap: str = "report"  # training clips that are in a benchmark too: report them, remove them, or ignore that
     features: str = "stored"  # stored: encoders run once, training reads their outputs; online: encoders run in every step
 
 
@@ -332,6 +333,8 @@ def _check(config: ExperimentConfig) -> None:
                 raise ConfigError(
                     f"phases.{name}.{key}: no modality {sorted(unknown)}; there are visual, face, speech, fusion, text"
                 )
+    if config.data.overlap not in ("report", "remove", "ignore"):
+        raise ConfigError(f"data.overlap: {config.data.overlap!r}; choose report, remove or ignore")
     if config.data.features not in ("stored", "online"):
         raise ConfigError(f"data.features: {config.data.features!r}; choose stored or online")
     if config.wandb.mode not in ("auto", "online", "offline", "disabled"):
