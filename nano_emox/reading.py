@@ -47,9 +47,7 @@ class Reader:
         for layer in layers:
             layer._can_checkpoint_with_cache = True  # the prefix given here never grows
         config = model.config.get_text_config()
-        width = config.num_attention_heads * (
-            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        )
+        width = config.num_attention_heads * (getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
         self.attention = 2 * width / max(1, sum(p.numel() for p in layers[-1].parameters())) if layers else 0.0
 
     def read(self, rows: Sequence[Row], embeddings: Tensor, visible: Tensor, wanted: tuple[Tensor, Tensor]) -> Tensor:
@@ -82,9 +80,7 @@ class Reader:
         hidden = self.decode(inputs, mask[:, None], positions, GivenPrefix(before) if before else None, flat.unique())
         return hidden.flatten(0, 1).index_select(0, flat)
 
-    def decode(
-        self, inputs: Tensor, mask: Tensor | None, positions: Tensor | None, cache: Any, wanted: Tensor | None
-    ) -> Tensor:
+    def decode(self, inputs: Tensor, mask: Tensor | None, positions: Tensor | None, cache: Any, wanted: Tensor | None) -> Tensor:
         """The decoder's output (rows, length, width), right at least at `wanted` of the flattened positions.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def test_every_listed_entry_is_seen_or_counted_under_its_reason(tmp_path: Path, 
     module = module_of(fixture, tmp_path, on_bad="skip")
     module.setup()
     for split, samples in (
-        ("train", sum(module.groups.values(), [])),
+        ("train", list(chain(*module.groups.values()))),
         ("validation", module.validation),
         ("test", module.test),
     ):
@@ -60,8 +61,8 @@ def test_every_listed_entry_is_seen_or_counted_under_its_reason(tmp_path: Path, 
 def test_the_report_is_a_table_and_says_what_was_left_out(tmp_path: Path):
     fixture = next(each for each in BAD if each.faults and each.broken)
     write_fixture(fixture, tmp_path)
-    with pytest.raises((AnnotationError, MediaError)):
-        strict = module_of(fixture, tmp_path)
+    strict = module_of(fixture, tmp_path)
+    with pytest.raises(AnnotationError):
         strict.setup()
     module = module_of(fixture, tmp_path, on_bad="skip")
     module.setup()
@@ -87,7 +88,7 @@ def test_a_data_set_can_be_divided_anew(tmp_path: Path):
     options: dict[str, Any] = {"inputs": SMALL, "on_bad": "skip", "layout": fixture.layout}
     module = CREMAD(tmp_path, split_by="actor", shares={"train": 0.5, "test": 0.5}, **options)
     module.setup()
-    train, test = ({s.meta["actor"] for s in samples} for samples in (sum(module.groups.values(), []), module.test))
+    train, test = ({s.meta["actor"] for s in samples} for samples in (list(chain(*module.groups.values())), module.test))
     assert train
     assert test
     assert not train & test

@@ -1,9 +1,13 @@
 """Several ranks: started as torchrun and as SLURM start them, moved over phase boundaries, sharded, extracting together."""
 
+import json
 import socket
+from collections import Counter
 
+import pytest
 from safetensors.torch import load_file  # noqa: F401
 
+from tests.faults import child
 from tests.faults.runs import Life
 
 
