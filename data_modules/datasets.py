@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from data_modules.cards import dialogue, emotion, intent, reasoning, sentiment
+from data_modules.cards import dialogue, emotion, emotion_benchmarks, intent, reasoning, sentiment
 from data_modules.cards.card import DatasetCard as DatasetCard
-from data_modules.readers.annotation import Annotation, Reader
+from data_modules.cards.own_clips import PREFIX, generic_card
+from data_modules.readers.annotation import Annotation, AnnotationError, Fault, Reader
 from data_modules.readers.messages_json import listed_ids
 from data_modules.record import Sample
 
@@ -21,7 +23,8 @@ log = logging.getLogger(__name__)
 
 OnBad = Literal["error", "skip"]
 DATASETS: Mapping[str, DatasetCard] = {
-    card.name: card for card in (*emotion.CARDS, *intent.CARDS, *reasoning.CARDS, *dialogue.CARDS, *sentiment.CARDS)
+    card.name: card
+    for card in (*emotion.CARDS, *emotion_benchmarks.CARDS, *intent.CARDS, *reasoning.CARDS, *dialogue.CARDS, *sentiment.CARDS)
 }
 
 
@@ -37,7 +40,7 @@ def load_samples(
     """The samples of one split (`train`, `validation`, `test`), or of every split (`all`), in a fixed order.
 
     Args:
-        name: a key of `DATASETS`.
+        name: a key of `DATASETS`, or `generic:` and a file below the root (`data_modules.readers.own_clips`).
         root: the data root, which holds one folder per data set.
         layout: which of the card's layouts; None is the first one that is there.
         subset: a named alternative to the official splits, e.g. `as_released`.
@@ -67,7 +70,7 @@ def read_annotation(
     reader = find_reader(card, root, layout)
     if subset is not None:
         return _read_subset(card, reader, root, split, subset)
-    splits = tuple(part for part in card.splits if part in reader.splits)
+    splits = splits_of(name, root, layout=layout)
     _check_split(card, split, splits, subset)
     found = Annotation()
     for part in splits if split == "all" else (split,):
@@ -80,12 +83,29 @@ def read_annotation(
     return found
 
 
+def splits_of(name: str, root: str | Path, *, layout: str | None = None, subset: str | None = None) -> tuple[str, ...]:
+    """The splits that can be asked for: those of the layout, or of the subset.
+
+    Raises:
+        KeyError, FileNotFoundError, ValueError: as `load_samples`.
+    """
+    card = card_of(name)
+    reader = find_reader(card, Path(root), layout)
+    if subset is None:
+        return tuple(split for split in card.splits if split in reader.splits)
+    if subset not in card.subsets:
+        raise ValueError(f"{name} has no subset {subset!r}; it has {list(card.subsets)}")
+    return tuple(card.subsets[subset])
+
+
 def card_of(name: str) -> DatasetCard:
-    """The declaration of a data set.
+    """The declaration of a data set: of those in `DATASETS`, or of a list of one's own, called `generic:<file>`.
 
     Raises:
         KeyError: no data set of that name.
     """
+    if name.startswith(PREFIX):
+        return generic_card(name)
     if name not in DATASETS:
         raise KeyError(f"no data set {name!r}; there are {sorted(DATASETS)}")
     return DATASETS[name]
@@ -119,10 +139,16 @@ def _read_subset(card: DatasetCard, reader: Reader, root: Path, split: str, subs
     chosen = card.subsets[subset][split]
     allowed = listed_ids(root / chosen.listed_in) if chosen.listed_in else None
     found = Annotation()
-    for part in chosen.splits:
+    parts = [part for part in chosen.splits if part in reader.splits]  # released lists are merged already
+    if not parts:
+        raise ValueError(f"{card.name}: this layout has none of {list(chosen.splits)}; it has {list(reader.splits)}")
+    for part in parts:
         for entry in reader.read(root, part):
             if not isinstance(entry, Sample):
                 found.rejected.append(entry)
             elif allowed is None or entry.id in allowed:
-                found.samples.append(entry)
+                found.samples.append(replace(entry, split=split))
+    for name in sorted((allowed or set()) - {sample.id for sample in found.samples}):
+        problem = f"{card.name} has no usable entry of this name in {' and '.join(chosen.splits)}"
+        found.rejected.append(AnnotationError(root / chosen.listed_in, name, problem, Fault.NO_ROW))
     return found

@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from torch.utils.data import DataLoader
 
-from data_modules.datasets import card_of, find_reader, read_annotation
+from data_modules.datasets import read_annotation, splits_of
 from data_modules.inputs import InputReader, MediaInputs
 from data_modules.loading import Collate, Draws, Listed, ListedLoader, OnBad, SkipReport, TrainingLoader, collate_items
 from data_modules.mixture import Mixture, MixtureSampler, RankSampler, limited
@@ -184,7 +184,7 @@ class DatasetModule(AffectDataModule):
         options: of `AffectDataModule`.
     """
 
-    dataset: ClassVar[str]
+    dataset: str
 
     def __init__(
         self,
@@ -208,21 +208,15 @@ class DatasetModule(AffectDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         if not self._read:
-            found = self._split_anew() if self.split_by is not None else {name: self._entries(name) for name in self._splits()}
+            if self.split_by is not None:
+                found = grouped_split(self._entries("all"), self.split_by, self.shares, self.seed)
+            else:
+                splits = splits_of(self.dataset, self.root, layout=self.layout, subset=self.subset)
+                found = {split: self._entries(split) for split in splits}
             self.groups = self._grouped(found.get("train", []))
             self.validation, self.test = found.get("validation", []), found.get("test", [])
             self._read = True
         super().setup(stage)
-
-    def _splits(self) -> list[str]:
-        card = card_of(self.dataset)
-        if self.subset is not None:
-            return [name for name in SHARES if name in card.subsets.get(self.subset, SHARES)]
-        return [name for name in SHARES if name in card.splits and name in find_reader(card, self.root, self.layout).splits]
-
-    def _split_anew(self) -> dict[str, list[Sample]]:
-        assert self.split_by is not None
-        return grouped_split(self._entries("all"), self.split_by, self.shares, self.seed)
 
     def _entries(self, split: str) -> list[Sample]:
         annotation = read_annotation(self.dataset, self.root, split, layout=self.layout, subset=self.subset)

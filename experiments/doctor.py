@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from data_modules.datasets import DATASETS
+from data_modules.datasets import card_of
 from experiments.loggers import wandb_mode
 from experiments.logs import console
 from nano_emox.config import ExperimentConfig
@@ -101,7 +101,7 @@ def _data(table: Table, config: ExperimentConfig) -> int:
         wanted[name] = "training, benchmark" if name in wanted else "benchmark"
     fatal = 0
     for name, role in wanted.items():
-        card = DATASETS[name]
+        card = card_of(name)
         places = card.places(root)
         found = next((place for place in places if place.exists()), None)
         if found:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from data_modules.readers.annotation import AnnotationError, Fault, entries_as_samples
-from data_modules.readers.lookup import AUDIO, VIDEO, Folder
+from data_modules.readers.lookup import AUDIO, Folder
 from data_modules.readers.tables import text_of
 from data_modules.record import Media, Sample, Task
 
 _TURN = re.compile(
-    r"\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\s+(?P<turn>\S+)\s+(?P<emotion>\w+)\s+"
+    r"\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\s+(?P<turn>(?P<session>Ses\d\d)(?P<named>[FM])\w*_(?P<speaker>[FM])\w+)\s+"
+    r"(?P<emotion>\w+)\s+"
     r"\[(?P<valence>[\d.]+), (?P<arousal>[\d.]+), (?P<dominance>[\d.]+)\]"
 )
 _SAID = re.compile(r"(?P<turn>\S+) \[[\d.]+-[\d.]+\]:(?P<text>.*)")
@@ -66,7 +67,7 @@ class EvaluationTxt:
         labels = session / "dialog/EmoEvaluation"
         if not labels.is_dir():
             raise FileNotFoundError(f"{self.dataset}: no folder {labels}; unpack the whole release below {session.parent}")
-        videos = Folder(session, ("dialog/avi/DivX", "dialog/avi"), VIDEO)
+        videos = Folder(session, ("dialog/avi/DivX", "dialog/avi"), (".avi", ".mp4"))
         for path in sorted(labels.glob("Ses*.txt")):  # not the `._Ses*.txt` that macOS leaves
             yield from self._dialogue(session, path, split, videos if videos.names() else None)
 
@@ -88,36 +89,39 @@ class EvaluationTxt:
                 raise AnnotationError(path, line, f"emotion {code!r} of {turn} is none of {known}", Fault.UNKNOWN_LABEL)
             if turn not in said:
                 raise AnnotationError(transcript, turn, "no line for this turn; an empty one is enough", Fault.NO_SUBTITLE)
-            speaker = f"{dialogue[:5]}{turn[-4]}"  # `Ses05F`, from `Ses05M_impro01_F003`
-            media = self._media(dialogue, turn, (float(match["start"]), float(match["end"])), videos, sounds)
+            span = (float(match["start"]), float(match["end"]))
+            if not span[0] < span[1]:
+                raise AnnotationError(path, line, f"{turn} ends at {span[1]} s, not after its start at {span[0]} s")
             return Sample(
                 id=turn,
                 dataset=self.dataset,
                 split=split,
                 tasks=self.tasks,
-                media=media,
+                media=self._media(dialogue, match, span, videos, sounds),
                 language=self.language,
                 subtitle=said[turn],
                 label=self.codes[code],
                 candidates=self.vocabulary,
                 meta={
                     "dialogue": dialogue,
-                    "speaker": speaker,
+                    "speaker": match["session"] + match["speaker"],
                     "emotion": code,
                     **{name: float(match[name]) for name in ("valence", "arousal", "dominance")},
                 },
             )
 
         lines = enumerate(text_of(path).splitlines(), start=1)
-        turns = ((f"{path.name}:{line}", text) for line, text in lines if text.startswith("["))  # the rest are single raters
+        turns = ((line, text) for line, text in lines if text.startswith("["))  # the other lines are single raters
         yield from entries_as_samples(turns, sample, path)
 
-    def _media(self, dialogue: str, turn: str, span: tuple[float, float], videos: Folder | None, sounds: Folder) -> Media:
+    def _media(
+        self, dialogue: str, turn: re.Match[str], span: tuple[float, float], videos: Folder | None, sounds: Folder
+    ) -> Media:
         if videos is None:
-            return Media(audio=sounds.expected(turn))
-        named = turn[5] == turn[-4]
-        side = self.named_side if named else {"left": "right", "right": "left"}[self.named_side]
-        return Media(videos.expected(dialogue), sounds.find(turn), span=span, crop=HALVES[side])
+            return Media(audio=sounds.expected(turn["turn"]))
+        other_side = {"left": "right", "right": "left"}[self.named_side]
+        side = self.named_side if turn["named"] == turn["speaker"] else other_side
+        return Media(videos.expected(dialogue), sounds.find(turn["turn"]), span=span, crop=HALVES[side])
 
 
 def _transcript(path: Path) -> dict[str, str]:

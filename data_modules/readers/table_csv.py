@@ -199,14 +199,16 @@ class TableCsv:
             yield line, fault or row
         for beyond in sorted(index for index in chosen if index > number):
             problem = f"split {chosen[beyond]!r} has a row {beyond}, counted from 0; the table ends at {number}"
-            yield f"row {beyond}", AnnotationError(path, f"row {beyond}", problem, Fault.NO_LABELS)
+            yield f"row {beyond}", AnnotationError(path, f"row {beyond}", problem, Fault.NO_ROW)
 
     def _split_of_row(self, root: Path) -> dict[int, str]:
         chosen: dict[int, str] = {}
         for split, file in self.rows.items():
-            for _, row in rows_of(root / file, columns=("index",)):
+            for line, row in rows_of(root / file, columns=("index",)):
                 if isinstance(row, AnnotationError):
                     raise row
+                if not row["index"].strip().isdecimal():
+                    raise AnnotationError(root / file, line, f"index {row['index']!r} is not the number of a row")
                 chosen[int(row["index"])] = split
         return chosen
 
