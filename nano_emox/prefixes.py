@@ -61,7 +61,9 @@ class PrefixMemory:
             self._kept.popitem(last=False)
         if len(found) == 1:
             return found[0]
-        return [(torch.cat([k for k, _ in layer], 2), torch.cat([v for _, v in layer], 2)) for layer in zip(*found, strict=True)]
+        return [
+            (torch.cat([k for k, _ in layer], 2), torch.cat([v for _, v in layer], 2)) for layer in zip(*found, strict=True)
+        ]
 
     def _one(self, model: PreTrainedModel, prefix: Ids) -> KeysValues:
         if prefix not in self._kept:
