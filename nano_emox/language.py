@@ -52,6 +52,7 @@ class LanguageHead(LightningModule):
         lora_rank: of the adaptation of its seven projections; 0 leaves the model bare and wholly trainable.
         lora_alpha, lora_dropout: of LoRA; the scaling is alpha / rank.
         gradient_checkpointing: recompute layers in the backward pass, also while the model is frozen.
+        attention: `sdpa`, `eager`, or `flash_attention_2`, which cannot pack rows that share a prefix, so pads them.
         packing: rows lie side by side without padding; without it they are padded to the longest.
         shared_prefix: with packing, what rows have in common is computed once, and kept while nothing here trains.
     """
@@ -66,6 +67,7 @@ class LanguageHead(LightningModule):
         lora_alpha: int = 32,
         lora_dropout: float = 0.05,
         gradient_checkpointing: bool = False,
+        attention: str = "sdpa",
         packing: bool = True,
         shared_prefix: bool = True,
     ) -> None:
@@ -74,6 +76,8 @@ class LanguageHead(LightningModule):
             if getattr(model.config, name, None):
                 raise ValueError(f"{type(model).__name__} rescales its logits ({name}); this loss does not support that")
         self.model = model
+        if attention != model.config._attn_implementation:
+            model.set_attn_implementation(attention)
         # Published generation settings (sampling, a repetition penalty) would silently replace greedy decoding.
         ids = model.generation_config
         self.model.generation_config = GenerationConfig(
@@ -91,7 +95,7 @@ class LanguageHead(LightningModule):
         self.packing, self.shared_prefix = packing, shared_prefix
         self.reader = Reader(self.model)
         if gradient_checkpointing:
-            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            self.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, *, dtype: torch.dtype = torch.float32, **settings: Any) -> LanguageHead:
@@ -314,7 +318,10 @@ class LanguageHead(LightningModule):
         answers = [(row, ids) for row, given in zip(self._prompts(batch), candidates, strict=True) for ids in given]
         places = torch.tensor([token for _, ids in answers for token in ids], device=prompts.device)
         bank = torch.cat([prompts.flatten(0, 1), self.model.get_input_embeddings()(places).to(prompts.dtype)])
-        rows, wanted_rows, wanted_places, start = [], [], [], prompts.shape[0] * prompts.shape[1]
+        rows: list[Row] = []
+        wanted_rows: list[int] = []
+        wanted_places: list[int] = []
+        start = prompts.shape[0] * prompts.shape[1]
         for number, (row, ids) in enumerate(answers):
             said = range(start, start + len(ids) - 1)  # the last token predicts nothing
             rows.append(Row([*row.names, *ids[:-1]], [*row.source, *said], row.prefix))
