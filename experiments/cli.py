@@ -90,12 +90,16 @@ def features(overrides: Overrides = None, preset: Preset = "tiny") -> None:
 
 
 @app.command()
-def train(overrides: Overrides = None, preset: Preset = "tiny") -> None:
-    """Train the phases named by run=[...], or the whole curriculum in one process."""
+def train(
+    overrides: Overrides = None,
+    preset: Preset = "tiny",
+    fresh: Annotated[bool, typer.Option("--fresh", help="start over; what was there is moved aside")] = False,
+) -> None:
+    """Train the phases named by run=[...], or the whole curriculum in one process. A run that was cut goes on."""
     from experiments.assembly import configure
     from experiments.train import train as fit
 
-    fit(configure(preset, overrides or []))
+    fit(configure(preset, overrides or []), fresh=fresh)
 
 
 @app.command()
@@ -262,13 +266,15 @@ def main() -> None:
     try:
         app()
     except Exception as error:
+        from callbacks.stability import NonFiniteError
         from data_modules.media import MediaError
         from nano_emox.batch import OverlongError
+        from nano_emox.checkpoint_io import CheckpointError
         from nano_emox.config import ConfigError
         from nano_emox.metrics.fetch import FetchError
 
-        expected = ConfigError | MediaError | FetchError | OverlongError | FileNotFoundError | FileExistsError
-        if not isinstance(error, expected):
+        ours = (ConfigError, MediaError, FetchError, OverlongError, CheckpointError, NonFiniteError)
+        if not isinstance(error, (*ours, FileNotFoundError, FileExistsError)):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)

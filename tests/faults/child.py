@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+from tqdm import tqdm
 
 import experiments.train
 from data_modules.synthetic.corpus import write_corpus
@@ -18,6 +20,7 @@ from experiments import cli
 from experiments.assembly import configure
 from experiments.extract import extract
 from nano_emox import tiny
+from nano_emox.config import save
 from nano_emox.text_stream import lines
 
 PHASES = ("phase1_speech", "phase1_visual", "phase2", "phase3")
@@ -53,14 +56,17 @@ def overrides(root: Path) -> list[str]:
 
 
 def make_world(root: Path) -> None:
-    """A small corpus, untrained tiny backbones, and their features."""
+    """A small corpus, untrained tiny backbones, their features, and `preset.yaml`, which names them all."""
     write_corpus(root / "data", seed=5, clips=40, workers=1, progress=False)
     tiny.save_tiny(root / "weights", 5, lines(5, 400), vocabulary=1024)
-    extract(configure("tiny", [*overrides(root), f"output={root / 'first'}"]))
+    config = configure("tiny", [*overrides(root), f"output={root / 'first'}"])
+    extract(config)
+    save(config, root / "preset.yaml")  # one file is read faster than so many overrides
 
 
 def command(arguments: list[str], draws: str, inject: str) -> None:
     """The real entry point, with an observer among the Trainer's callbacks."""
+    tqdm.set_lock(threading.RLock())  # its own would be a semaphore, which a killed process leaves behind
     experiments.train.Trainer = partial(_watched, draws=Path(draws))  # type: ignore[misc, assignment]
     if inject:
         name, *values = inject.split(":")

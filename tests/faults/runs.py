@@ -82,12 +82,13 @@ class Run:
     """A training run, in as many lives as it takes.
 
     Args:
+        world: the directory that `tests.faults.child.make_world` has filled.
         output: its directory.
-        overrides: of the configuration, `key=value`, the world's among them.
+        overrides: of the configuration, `key=value`.
     """
 
-    def __init__(self, output: Path, *overrides: str) -> None:
-        self.output, self.overrides = output, overrides
+    def __init__(self, world: Path, output: Path, *overrides: str) -> None:
+        self.world, self.output, self.overrides = world, output, overrides
         self.draws = output.parent / f"{output.name}.draws.jsonl"
         self.lives = 0
 
@@ -95,7 +96,7 @@ class Run:
         """Start `nano-emox train` once more; `inject` names a function of `tests.faults.child` that breaks something."""
         self.lives += 1
         log = self.output.parent / f"{self.output.name}.life{self.lives}.txt"
-        arguments = ["train", *more, "--preset", "tiny", f"output={self.output}", *self.overrides]
+        arguments = ["train", "--preset", str(self.world / "preset.yaml"), f"output={self.output}", *self.overrides, *more]
         return Life(child.command, arguments, str(self.draws), inject, output=log, env=env)
 
     def finish(self, *more: str, **options: Any) -> Life:
