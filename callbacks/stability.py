@@ -14,6 +14,7 @@ import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
@@ -91,7 +92,8 @@ def any_non_finite(tensors: list[Tensor]) -> Tensor:
     """() bool: whether any element of any tensor is NaN or infinite; one number, so one wait for the device."""
     if not tensors:
         return torch.tensor(False)
-    return ~torch.isfinite(get_total_norm(tensors, float("inf")))
+    largest = get_total_norm(tensors, float("inf"))
+    return ~torch.isfinite(largest.full_tensor() if isinstance(largest, DTensor) else largest)
 
 
 def scales(trainer: Trainer) -> bool:
