@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import pickle
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -88,6 +89,8 @@ def read_checkpoint(path: Path, *, lazily: bool = False) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # compares every checksum
         content = None if damaged else torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path} holds more than tensors and plain values, so it is not read") from error
     except (zipfile.BadZipFile, EOFError, RuntimeError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or damaged: {error}") from error
     if not isinstance(content, dict) or "state_dict" not in content:

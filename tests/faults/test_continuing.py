@@ -1,7 +1,5 @@
 """Which run goes on, which is refused, and how one starts over."""
 
-import json
-import os
 import shutil
 import signal
 
@@ -31,7 +29,6 @@ def copy_of(run, make_run, output):
 
 CHANGES = {
     "phases.phase2.optim.lr=5e-4": "phases.phase2.optim.lr: 0.001, now 0.0005",
-    "phases.phase3.limit={MIntRec: 3}": "training samples of phase3: ",
     "trainer.gradient_clip_val=2.0": "trainer.gradient_clip_val: 1.0, now 2.0",
     "seed=6": "seed: 5, now 6",
     "phases.phase1_visual.batch_size=3": "phases.phase1_visual.batch_size: 2, now 3",
@@ -59,6 +56,18 @@ def test_a_changed_run_is_refused_with_the_differences(cut, make_run, tmp_path, 
     )  # fmt: skip
 
 
+def test_a_changed_data_set_is_refused(cut, make_run, tmp_path, world, record):
+    run = copy_of(cut, make_run, tmp_path / "run")
+    shutil.copytree(world / "data", tmp_path / "data")
+    listing = tmp_path / "data" / "MIntRec" / "train.tsv"
+    listing.write_text("".join(listing.read_text().splitlines(keepends=True)[:-1]))
+    life = run.live(f"data.root={tmp_path / 'data'}")
+    assert life.wait() == 2, life.said[-3000:]
+    assert "training samples of phase2: " in life.said
+    assert "training samples of phase1_speech" not in life.said  # another data set
+    record("resume after a data set lost a sample", "MIntRec", 1, "refused, exit 2: `training samples of phase2`, `of phase3`")
+
+
 def test_another_number_of_processes_is_refused(cut, make_run, tmp_path, record):
     run = copy_of(cut, make_run, tmp_path / "run")
     env = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0",
@@ -72,7 +81,7 @@ def test_another_number_of_processes_is_refused(cut, make_run, tmp_path, record)
 def test_a_change_that_keeps_samples_and_arithmetic_goes_on_elsewhere_too(cut, whole, make_run, tmp_path, world, record):
     run = copy_of(cut, make_run, tmp_path / "moved")
     for part in ("data", "weights", "features"):
-        os.symlink(world / part, tmp_path / part)
+        (tmp_path / part).symlink_to(world / part)
     run.finish(
         "trainer.log_every_n_steps=3", "trainer.checkpoint_every_n_steps=7", "evaluation.limit=3", "data.workers=1",
         f"data.root={tmp_path / 'data'}", f"backbones.root={tmp_path / 'weights'}", f"cache={tmp_path / 'features'}",
@@ -112,7 +121,8 @@ def test_phases_in_processes_of_their_own_go_on_too(whole, make_run, tmp_path, r
         kills += 1
         run.finish(f"run=[{phase}]")
     mine, theirs = run.weights(), whole.weights()
-    assert mine.keys() == theirs.keys()
+    # A branch of phase 1 on its own leaves its own part alone; one process for all had the other branch's by then.
+    assert {name.split(".")[0] for name in theirs.keys() - mine.keys()} == {"phase1_visual: speech_adapter"}
     assert all(mine[name].equal(theirs[name]) for name in mine)
     settings = {(row["phase"], row["batch"] % 8): (row["trainable"], row["groups"], row["samples"]) for row in run.drawn()}
     assert settings == {
@@ -130,10 +140,8 @@ def test_a_phase_whose_given_weights_changed_is_refused(make_run, tmp_path, reco
     run = make_run(tmp_path / "run")
     for phase in ("phase1_speech", "phase1_visual", "phase2"):
         run.finish(f"run=[{phase}]")
-    before = json.dumps(sorted(str(path) for path in run.output.rglob("*.ckpt")))
     run.finish("run=[phase1_speech]", "--fresh", "phases.phase1_speech.optim.lr=1e-3")
     life = run.live("run=[phase2]")
     assert life.wait() == 2, life.said[-3000:]
     assert "weights of phase1_speech: " in life.said
-    assert before
     record("phase 1 trained anew under a finished phase 2", "make phase2", 1, "refused: `weights of phase1_speech` differ")
