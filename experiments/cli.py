@@ -94,12 +94,16 @@ def features(
 
 
 @app.command()
-def train(overrides: Overrides = None, preset: Preset = "tiny") -> None:
-    """Train the phases named by run=[...], or the whole curriculum in one process."""
+def train(
+    overrides: Overrides = None,
+    preset: Preset = "tiny",
+    fresh: Annotated[bool, typer.Option("--fresh", help="start over; what was there is moved aside")] = False,
+) -> None:
+    """Train the phases named by run=[...], or the whole curriculum in one process. A run that was cut goes on."""
     from experiments.assembly import configure
     from experiments.train import train as fit
 
-    fit(configure(preset, overrides or []))
+    fit(configure(preset, overrides or []), fresh=fresh)
 
 
 @app.command()
@@ -267,16 +271,18 @@ def main() -> None:
         app()
     except Exception as error:
         from callbacks.accounting import AccountingError
+        from callbacks.stability import NonFiniteError
         from data_modules.features import DamagedShard
         from data_modules.media import MediaError
         from data_modules.workers import WorkerError
         from nano_emox.batch import OverlongError
+        from nano_emox.checkpoint_io import CheckpointError
         from nano_emox.config import ConfigError
         from nano_emox.metrics.fetch import FetchError
 
-        expected = ConfigError | MediaError | FetchError | OverlongError | FileNotFoundError | FileExistsError
-        expected |= AccountingError | DamagedShard | WorkerError
-        if not isinstance(error, expected):
+        ours = (ConfigError, MediaError, FetchError, OverlongError, CheckpointError, NonFiniteError)
+        faults = (AccountingError, DamagedShard, WorkerError)
+        if not isinstance(error, (*ours, *faults, FileNotFoundError, FileExistsError)):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)

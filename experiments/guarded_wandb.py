@@ -106,7 +106,9 @@ class GuardedWandbLogger(WandbLogger):
     def _give_up(self, why: str) -> None:
         if not self._lost:
             self._lost = True
-            console.print(f"[yellow]W&B fails ({why}); the run goes on without it. The local log has every value.[/]", soft_wrap=True)
+            console.print(
+                f"[yellow]W&B fails ({why}); the run goes on without it. The local log has every value.[/]", soft_wrap=True
+            )
 
 
 def _first_line(error: Exception) -> str:

@@ -29,8 +29,8 @@ from experiments.assembly import (
 )
 from experiments.evaluate import answer, benchmark_samples, digest_of
 from experiments.loggers import make_loggers
-from experiments.metrics_log import read_metrics
 from experiments.logs import console
+from experiments.metrics_log import read_metrics
 from nano_emox.batch import Collator
 from nano_emox.config import ConfigError, ExperimentConfig, to_dict
 from nano_emox.evaluation import pictures
