@@ -16,7 +16,6 @@ from data_modules.datasets import card_of
 from experiments.loggers import wandb_mode
 from experiments.logs import console
 from nano_emox.config import ExperimentConfig
-from nano_emox.hub import SOURCES, locate
 
 PACKAGES = (
     "torch",
@@ -56,7 +55,7 @@ def _packages(table: Table) -> int:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            table.add_row(MISSING, name, "not installed; run make setup")
+            table.add_row(MISSING, name, "not installed; make setup, or pip install 'nano-emox\\[model]'")
             fatal += 1
             continue
         bad = version in COMPROMISED.get(name, ())
@@ -77,6 +76,11 @@ def _machine(table: Table) -> int:
 
 
 def _backbones(table: Table, config: ExperimentConfig) -> int:
+    try:
+        from nano_emox.hub import SOURCES, locate
+    except ModuleNotFoundError as error:  # late, so that this command can say so
+        table.add_row(MISSING, "backbones", f"cannot be looked for without {error.name}: pip install 'nano-emox\\[model]'")
+        return 1
     fatal = 0
     tiny = config.backbones.preset == "tiny"
     kept = replace(config.backbones, allow_download=False)  # this command only looks

@@ -7,13 +7,14 @@ not what was downloaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from data_modules.record import Task
 from nano_emox.adapters import FacialAdapter, QFormerAdapter
@@ -85,6 +86,18 @@ class NanoEmoX(LightningModule):
         self._resumed: set[str] | None = None
         self._validation = torch.zeros(len(TASKS), 2, dtype=torch.float64)  # per task: sum of losses, tokens
 
+    def configure_model(self) -> None:
+        """Under a `ModelParallelStrategy`, shard parameters, gradients and optimizer state over the ranks (FSDP2).
+
+        Each layer of the language model is gathered for its own computation only. Towers are frozen and stay whole.
+        """
+        if self.device_mesh is None or isinstance(self, FSDPModule):
+            return
+        mesh = self.device_mesh["data_parallel"]
+        for layer in self.language.layers:
+            fully_shard(layer, mesh=mesh)
+        fully_shard(self, mesh=mesh, ignored_params={p for tower in self.encoders.values() for p in tower.parameters()})
+
     def attach(self, modality: str, encoder: FrozenEncoder) -> None:
         """Give the model a tower, for batches that carry media."""
         names = {"visual": "visual_encoder", "speech": "speech_encoder", "face": "facial_encoder"}
@@ -153,6 +166,11 @@ class NanoEmoX(LightningModule):
         """Answers as ids (batch, new tokens); see `LanguageHead.generate`."""
         with torch.inference_mode():
             return self.language.generate(batch, self.embed(batch).tokens, max_new_tokens, streamer, **options)
+
+    def score(self, batch: Batch, candidates: Sequence[Sequence[Sequence[int]]]) -> list[Tensor]:
+        """Log-probabilities of candidate answers, per row (candidates,); see `LanguageHead.score`."""
+        with torch.inference_mode():
+            return self.language.score(batch, candidates, self.embed(batch).tokens)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses, gates = self(batch)
