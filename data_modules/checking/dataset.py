@@ -49,7 +49,7 @@ def check_dataset(
     reader = find_reader(card, root, layout)
     found = {split: _annotation(card, root, split, layout) for split in card.splits if split in reader.splits}
     samples = [sample for annotation in found.values() if not isinstance(annotation, str) for sample in annotation.samples]
-    files = check_files_of(samples, ledger or Ledger(), workers=workers, decode=decode, progress=progress)
+    files = check_files_of(samples, Ledger() if ledger is None else ledger, workers=workers, decode=decode, progress=progress)
     synthetic = (root / MANIFEST).is_file()
     splits: list[SplitCheck] = []
     lengths: list[list[float]] = []

@@ -88,8 +88,8 @@ def _tiles(check: DatasetCheck) -> str:
     usable = sum(split.usable for split in check.splits)
     tiles = [
         ("clips listed", f"{check.clips:,}", "", f"{len(check.splits)} splits"),
-        ("usable", f"{usable:,}", "good" if usable == check.clips else "bad", f"{check.clips - usable:,} are not"),
-        ("hours", f"{sum(split.durations.total for split in check.splits) / 3600:.2f}", "", "of usable clips"),
+        ("usable", f"{usable:,}", "good" if usable == check.clips else "bad", "all of them" if usable == check.clips else f"{check.clips - usable:,} not"),
+        ("duration", _clock(sum(split.durations.total for split in check.splits)), "", "of usable clips"),
         ("things wrong", f"{len(check.wrong):,}", "bad" if check.wrong else "good", "listed below" if check.wrong else "as it was published"),
     ]
     cells = "".join(
@@ -161,7 +161,7 @@ def _listing(title: str, say: str, lines: Sequence[str]) -> str:
         return ""
     items = "".join(f"<li><code>{escape(line)}</code></li>" for line in lines[:FIRST])
     more = f"<p class='say'>{len(lines) - FIRST:,} more are in check.json.</p>" if len(lines) > FIRST else ""
-    return section(title, say, f'<details><summary>{len(lines):,}</summary><ul class="notes">{items}</ul>{more}</details>')
+    return section(title, say, f'<details><summary>{len(lines):,} of them</summary><ul class="notes">{items}</ul>{more}</details>')
 
 
 def _balance(check: DatasetCheck) -> str:
@@ -209,6 +209,12 @@ def _bin(index: int, step: float, bins: int) -> str:
 def _legend(check: DatasetCheck) -> str:
     names = "".join(f'<span><i style="background:{_colour(index)}"></i>{escape(split.name)}</span>' for index, split in enumerate(check.splits))
     return f'<p class="say legend">{names}</p>'
+
+
+def _clock(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _colour(index: int) -> str:
