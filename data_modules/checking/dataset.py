@@ -60,7 +60,9 @@ def check_dataset(
             splits.append(SplitCheck(split, published, unread=annotation))
             lengths.append([])
             continue
-        rejected = [error for error in annotation.rejected if str(error) not in seen]  # without official splits, each repeats them
+        rejected = [
+            error for error in annotation.rejected if str(error) not in seen
+        ]  # without official splits, each repeats them
         seen |= {str(error) for error in rejected}
         checked, seconds = check_split(split, annotation.samples, rejected, files, published)
         splits.append(checked)

@@ -64,5 +64,9 @@ def check_and_report(
         write_atomically(out / "index.html", index_page(checks, root))
     print_checks(checks)
     pages = out / "index.html" if all_found else out / names[0] / "check.html"
-    console.print(f"page: {pages}; everything, by id: {out / (names[0] if len(names) == 1 else 'NAME') / 'check.json'}", soft_wrap=True, markup=False)
+    console.print(
+        f"page: {pages}; everything, by id: {out / (names[0] if len(names) == 1 else 'NAME') / 'check.json'}",
+        soft_wrap=True,
+        markup=False,
+    )
     return any(check.wrong for check in checks)

@@ -51,7 +51,9 @@ def check(
     ),
     workers: Annotated[int, typer.Option(min=0, help="processes, 0 for one a core; the result is the same for any number")] = 0,
     decode: Annotated[bool, typer.Option("--decode", help="decode every file to its end; slow")] = False,
-    again: Annotated[bool, typer.Option("--again", help="look at every file again, also at those that have not changed")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="look at every file again, also at those that have not changed")
+    ] = False,
     frames: Annotated[int, typer.Option(min=0, help="show frames of so many clips in the page; people can be recognised")] = 0,
 ) -> None:
     """Counts, annotation faults, broken media, duplicates, balance, durations: table, page and JSON. A killed check continues.
@@ -69,7 +71,15 @@ def check(
     else:
         names = [known_name(name)]
     wrong = check_and_report(
-        names, place, out, layout=layout, workers=workers or os.cpu_count() or 1, decode=decode, again=again, frames=frames, all_found=name == "all"
+        names,
+        place,
+        out,
+        layout=layout,
+        workers=workers or os.cpu_count() or 1,
+        decode=decode,
+        again=again,
+        frames=frames,
+        all_found=name == "all",
     )
     raise typer.Exit(int(wrong))
 

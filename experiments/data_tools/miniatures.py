@@ -38,7 +38,9 @@ def write_miniatures(name: str, directory: Path, *, layout: str | None = None) -
             console.print(Text(f"  {line}"), soft_wrap=True)
         _print_wrong(f, root)
     first = chosen[0]
-    console.print(f"look it over: nano-emox data check {first.dataset} --root {places[first.name]}", soft_wrap=True, markup=False)
+    console.print(
+        f"look it over: nano-emox data check {first.dataset} --root {places[first.name]}", soft_wrap=True, markup=False
+    )
 
 
 def place_of(fixture: Fixture, chosen: list[Fixture], directory: Path) -> Path:

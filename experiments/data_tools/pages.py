@@ -60,7 +60,11 @@ def dataset_page(card: DatasetCard) -> str:
     miniatures = [fixture for fixture in FIXTURES if fixture.dataset == card.name]
     modules = [module for module in vars(named).values() if inspect.isclass(module) and module.__module__ == named.__name__]
     classes = {module.dataset: module for module in modules if hasattr(module, "dataset")}
-    python = f"`from data_modules import {classes[card.name].__name__}`" if card.name in classes else f'`load_samples("{card.name}", root, split)`'
+    python = (
+        f"`from data_modules import {classes[card.name].__name__}`"
+        if card.name in classes
+        else f'`load_samples("{card.name}", root, split)`'
+    )
     parts = [
         MADE,
         f"# {card.name}",
@@ -82,7 +86,9 @@ def dataset_page(card: DatasetCard) -> str:
         parts += [f"## Classes ({len(card.vocabulary)})", ", ".join(f"`{word}`" for word in card.vocabulary)]
     if card.quirks:
         parts += ["## Beware", _list(card.quirks)]
-    parts.append("## Layouts\n\nThey are looked for in this order; the first one that is there is read unless `layout=` names another.")
+    parts.append(
+        "## Layouts\n\nThey are looked for in this order; the first one that is there is read unless `layout=` names another."
+    )
     for layout, reader in card.layouts.items():
         parts += _layout(layout, reader, next((f for f in miniatures if f.layout == layout), None))
     parts += _record(next(iter(miniatures), None))
@@ -116,13 +122,20 @@ def _size(card: DatasetCard) -> str:
 
 
 def _splits(card: DatasetCard) -> str:
-    rows = [(f"`{split}`", f"{card.published[split]:,}" if split in card.published else "not established") for split in card.splits]
+    rows = [
+        (f"`{split}`", f"{card.published[split]:,}" if split in card.published else "not established") for split in card.splits
+    ]
     if "all" in card.published:
         rows = [(f"`{split}`", "") for split in card.splits] + [("all together", f"{card.published['all']:,}")]
     text = "## Splits\n\n" + _table(("split", "samples published"), rows)
     if card.subsets:
         others = [
-            (f"`subset={name}`", f"`{split}`", " + ".join(f"`{part}`" for part in subset.splits) + (f", only what `{subset.listed_in}` lists" if subset.listed_in else ""))
+            (
+                f"`subset={name}`",
+                f"`{split}`",
+                " + ".join(f"`{part}`" for part in subset.splits)
+                + (f", only what `{subset.listed_in}` lists" if subset.listed_in else ""),
+            )
             for name, splits in card.subsets.items()
             for split, subset in splits.items()
         ]
@@ -143,9 +156,16 @@ def _layout(layout: str, reader: Reader, fixture: Fixture | None) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_fixture(fixture, root)
-        parts += ["In miniature (`<-` marks what is wrong on purpose):", "```\nDATA/\n" + "\n".join(f"  {line}" for line in outline(root, marks_of(fixture, root))) + "\n```"]
+        parts += [
+            "In miniature (`<-` marks what is wrong on purpose):",
+            "```\nDATA/\n" + "\n".join(f"  {line}" for line in outline(root, marks_of(fixture, root))) + "\n```",
+        ]
         where = {sample.id: split for split, samples in fixture.expected(root).items() for sample in samples}
-    wrong = [(split, f"`{place}`", f"annotation: `{fault.value}`") for split, faults in fixture.faults.items() for place, fault in faults.items()]
+    wrong = [
+        (split, f"`{place}`", f"annotation: `{fault.value}`")
+        for split, faults in fixture.faults.items()
+        for place, fault in faults.items()
+    ]
     wrong += [(where.get(name, ""), f"`{name}`", f"media: `{reason.value}`") for name, reason in fixture.broken.items()]
     if wrong:
         parts += ["Wrong on purpose, and found under its reason:", _table(("split", "id or place", "reason"), wrong)]
@@ -162,7 +182,9 @@ def _record(fixture: Fixture | None) -> list[str]:
     text = f"Set in every sample: {always}." + (f" In some: {sometimes}." if sometimes else "")
     fullest = max(samples, key=lambda sample: sum(_is_set(getattr(sample, field.name)) for field in fields(Sample)))
     plain = {name: value for name, value in asdict(fullest).items() if _is_set(value)}
-    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(_relative(value), ensure_ascii=False, default=str)}" for name, value in plain.items())
+    lines = ",\n".join(
+        f" {json.dumps(name)}: {json.dumps(_relative(value), ensure_ascii=False, default=str)}" for name, value in plain.items()
+    )
     return ["## A sample", text, f"One of the miniature ({fixture.layout}):", f"```json\n{{\n{lines}\n}}\n```"]
 
 

@@ -57,7 +57,9 @@ def _sound(sample: Sample) -> tuple[np.ndarray | None, MediaError | None]:
     assert path is not None
     try:
         if path.is_dir():
-            raise MediaError(path, next(reason for reason in ABSENT if reason.value == "no_audio"), "a directory of images has no sound")
+            raise MediaError(
+                path, next(reason for reason in ABSENT if reason.value == "no_audio"), "a directory of images has no sound"
+            )
         return read_audio(path).numpy(), None
     except MediaError as error:
         return None, error
@@ -125,4 +127,12 @@ def _say(axes: Axes, lacks: MediaError | None) -> None:
         return
     absent = lacks.reason in ABSENT
     text = lacks.hint if absent else f"{lacks.reason.value}: {lacks.hint}"
-    axes.text(0.5, 0.5, printable(textwrap.shorten(text, 120)), transform=axes.transAxes, ha="center", va="center", color=GREY if absent else RED)
+    axes.text(
+        0.5,
+        0.5,
+        printable(textwrap.shorten(text, 120)),
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=GREY if absent else RED,
+    )

@@ -79,7 +79,11 @@ def _print_findings(check: DatasetCheck) -> None:
         for findings in (split.faults, split.broken):
             for reason in by_reason(findings):
                 _print_some(split.name, [finding for finding in findings if finding.reason == reason])
-        absent = {"no picture": split.without_video, "no sound track": split.without_audio, "a silent sound track": split.silent}
+        absent = {
+            "no picture": split.without_video,
+            "no sound track": split.without_audio,
+            "a silent sound track": split.silent,
+        }
         if notes := [f"{len(clips):,} with {what}" for what, clips in absent.items() if clips]:
             console.print(f"  [yellow]·[/] {split.name}: {', '.join(notes)}", soft_wrap=True)
     for kind, noun in (("content", "one content under several ids"), ("id", "one id in several splits")):
@@ -92,6 +96,9 @@ def _print_findings(check: DatasetCheck) -> None:
 
 def _print_some(split: str, findings: Sequence[Finding]) -> None:
     for finding in findings[:FIRST]:
-        console.print(f"    [dim]{split}[/] {escape(finding.where)} [yellow]{finding.reason}[/] [dim]{escape(finding.message)}[/]", soft_wrap=True)
+        console.print(
+            f"    [dim]{split}[/] {escape(finding.where)} [yellow]{finding.reason}[/] [dim]{escape(finding.message)}[/]",
+            soft_wrap=True,
+        )
     if len(findings) > FIRST:
         console.print(f"    [dim]... and {len(findings) - FIRST:,} more, in the page and in check.json[/]")
