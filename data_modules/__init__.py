@@ -11,7 +11,7 @@ from typing import Any
 _HOMES = {
     "data_modules.record": ("ChainOfEmpathy", "Item", "Media", "Sample", "Task", "Turn"),
     "data_modules.media": ("MediaError", "Reason", "cut_clips", "probe", "read_audio", "read_frames", "resolve_inside"),
-    "data_modules.datasets": ("DATASETS", "DatasetCard", "load_samples"),
+    "data_modules.datasets": ("DATASETS", "DatasetCard", "load_samples", "splits_of"),
     "data_modules.features": ("ContentKeys", "FeatureSpace", "FeatureStore", "content_key"),
     "data_modules.inputs": ("InputReader", "MediaInputs", "StoredFeatures"),
     "data_modules.mixture": ("Mixture", "MixtureSampler", "ResumableDataLoader", "limited"),

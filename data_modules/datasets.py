@@ -67,7 +67,7 @@ def read_annotation(
     reader = find_reader(card, root, layout)
     if subset is not None:
         return _read_subset(card, reader, root, split, subset)
-    splits = tuple(part for part in card.splits if part in reader.splits)
+    splits = splits_of(name, root, layout=layout)
     _check_split(card, split, splits, subset)
     found = Annotation()
     for part in splits if split == "all" else (split,):
@@ -78,6 +78,17 @@ def read_annotation(
             elif entry.id not in seen:
                 found.samples.append(entry)
     return found
+
+
+def splits_of(name: str, root: str | Path, *, layout: str | None = None, subset: str | None = None) -> tuple[str, ...]:
+    """The splits that can be read below the root: those of the layout, or those of a subset; arguments as of `load_samples`."""
+    card = card_of(name)
+    if subset is not None:
+        if subset not in card.subsets:
+            raise ValueError(f"{card.name} has no subset {subset!r}; it has {list(card.subsets)}")
+        return tuple(card.subsets[subset])
+    reader = find_reader(card, Path(root), layout)
+    return tuple(split for split in card.splits if split in reader.splits)
 
 
 def card_of(name: str) -> DatasetCard:
@@ -101,7 +112,7 @@ def find_reader(card: DatasetCard, root: Path, layout: str | None = None) -> Rea
     if layout is not None and layout not in card.layouts:
         raise ValueError(f"{card.name} has no layout {layout!r}; it has {list(card.layouts)}")
     found = layout or card.layout_in(root)
-    if found is None or not (root / card.layouts[found].marker).exists():
+    if found is None or not any(root.glob(card.layouts[found].marker)):
         places = [root / card.layouts[found].marker] if found else card.places(root)
         raise FileNotFoundError(f"{card.name}: {' or '.join(map(str, places))} is missing; {card.how_to_obtain}")
     return card.layouts[found]
@@ -119,7 +130,10 @@ def _read_subset(card: DatasetCard, reader: Reader, root: Path, split: str, subs
     chosen = card.subsets[subset][split]
     allowed = listed_ids(root / chosen.listed_in) if chosen.listed_in else None
     found = Annotation()
-    for part in chosen.splits:
+    parts = [part for part in chosen.splits if part in reader.splits]  # released lists are merged already
+    if not parts:
+        raise ValueError(f"{card.name}: this layout has none of {list(chosen.splits)}; it has {list(reader.splits)}")
+    for part in parts:
         for entry in reader.read(root, part):
             if not isinstance(entry, Sample):
                 found.rejected.append(entry)

@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from data_modules.datasets import DATASETS, load_samples
+from data_modules.datasets import load_samples, splits_of
 from data_modules.inputs import InputReader, MediaInputs
 from data_modules.loading import Collate, Draws, Listed, ListedLoader, OnBad, SkipReport, TrainingLoader, collate_items
 from data_modules.mixture import Mixture, MixtureSampler, RankSampler, limited
@@ -165,20 +165,25 @@ class DatasetModule(AffectDataModule):
 
     Args:
         root: the data root, which holds one folder per data set.
+        layout: which of the data set's layouts; None is the first one that is there. E.g. `unibench_english` of MER2024.
+        subset: a named alternative to the official splits, e.g. `as_released`.
         options: of `AffectDataModule`.
     """
 
     dataset: ClassVar[str]
 
-    def __init__(self, root: str | Path, *, batch_size: int = 8, **options: Any) -> None:
+    def __init__(
+        self, root: str | Path, *, layout: str | None = None, subset: str | None = None, batch_size: int = 8, **options: Any
+    ) -> None:
         super().__init__(batch_size=batch_size, **options)
-        self.root = Path(root)
+        self.root, self.layout, self.subset = Path(root), layout, subset
         self._read = False
 
     def setup(self, stage: str | None = None) -> None:
         if not self._read:
-            splits = DATASETS[self.dataset].splits
-            found = {split: load_samples(self.dataset, self.root, split) for split in splits}
+            chosen: dict[str, Any] = {"layout": self.layout, "subset": self.subset}
+            splits = splits_of(self.dataset, self.root, **chosen)
+            found = {split: load_samples(self.dataset, self.root, split, on_bad=self.on_bad, **chosen) for split in splits}
             self.groups = self._grouped(found.get("train", []))
             self.validation, self.test = found.get("validation", []), found.get("test", [])
             self._read = True

@@ -11,6 +11,7 @@ from data_modules.record import Task
 
 UNIBENCH = "apply for MER-UniBench (AffectGPT, github.com/zeroQiaoba/AffectGPT) and unpack it below MER-UniBench/"
 MER_EULA = "sign the EULA at huggingface.co/MERChallenge; no redistribution"
+MER_CLIPS = "MER"  # the MER challenges and what was annotated on them; the yearly releases rename some of their clips
 THREE = ("train", "validation", "test")
 CORPORA = {"train": "train_corpus", "validation": "val_corpus", "test": "test_corpus"}
 
@@ -74,7 +75,7 @@ class DatasetCard:
 
     def layout_in(self, root: Path) -> str | None:
         """The first layout that lies below the data root; None where there is none."""
-        return next((name for name, reader in self.layouts.items() if (root / reader.marker).exists()), None)
+        return next((name for name, reader in self.layouts.items() if any(root.glob(reader.marker))), None)
 
     def places(self, root: Path) -> list[Path]:
         """Where it is looked for: one path per layout."""

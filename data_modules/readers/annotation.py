@@ -31,6 +31,7 @@ class Fault(StrEnum):
     NO_SUBTITLE = "no_subtitle"  # the clip has no row in the table of subtitles
     DUPLICATE_ID = "duplicate_id"
     OUTSIDE_ROOT = "outside_root"  # a path that leads out of the data root
+    NO_SPLIT = "no_split"  # the annotation puts it in none of the splits
     NO_LABELS = "no_labels"  # published without labels, e.g. a challenge's test set
 
 
@@ -66,7 +67,7 @@ class Reader(Protocol):
 
     @property
     def marker(self) -> str:
-        """A file or folder below the data root by which the presence of this layout is known."""
+        """A file or folder below the data root by which the presence of this layout is known; `*` as in `Path.glob`."""
 
     def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
         """The entries of one split, in the order of the annotation.

@@ -1,16 +1,16 @@
-"""Dialogues in JSON: AvaMERG (one sample per turn of the speaker) and M3ED (one sample per utterance)."""
+"""Dialogues in JSON, one sample per turn of the speaker: AvaMERG."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_modules.readers.annotation import AnnotationError, Fault, entries_as_samples
-from data_modules.readers.lookup import AUDIO, VIDEO, Folder, Lookup
-from data_modules.readers.tables import load_json, one_of, split_file
+from data_modules.readers.lookup import AUDIO, VIDEO, Folder
+from data_modules.readers.tables import load_json
 from data_modules.record import ChainOfEmpathy, Media, Sample, Task, Turn
 
 
@@ -138,58 +138,3 @@ def _find(folder: Folder, conversation: str, number: int, profile: object) -> Pa
 def _clip(folder: Folder, conversation: str, number: int, profile: object) -> Path:
     found = _find(folder, conversation, number, profile)
     return found or folder.expected(f"dia{conversation}utt{number}_{profile}")
-
-
-@dataclass(frozen=True)
-class SeriesDialogues:
-    """M3ED: `annotation.json` is series -> dialogue -> utterance; the splits are lists of series."""
-
-    dataset: str
-    marker: str
-    vocabulary: tuple[str, ...]
-    splits: Mapping[str, str]  # split -> list of series
-    spelling: Mapping[str, str] = field(default_factory=dict)
-    annotation: str = "annotation.json"
-    audio: tuple[str, ...] = ("modality_speech",)
-    language: str = "zh"
-    tasks: tuple[Task, ...] = (Task.MER,)
-
-    def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
-        """Entries of one split, by series, dialogue and utterance."""
-        top = root / self.marker
-        listing = top / split_file(self.splits, split, self.dataset)
-        path = top / self.annotation
-        annotation: Any = load_json(path)
-        lookup = Lookup(top, audio=self.audio)
-
-        def sample(place: int | str, entry: tuple[str, str, str, Mapping[str, Any]]) -> Sample:
-            series, dialogue, utterance, content = entry
-            emotion = content["EmoAnnotation"]
-            words = (word.strip().lower() for word in emotion.get("final_mul_emo", "").split(","))
-            return Sample(
-                id=utterance,
-                dataset=self.dataset,
-                split=split,
-                tasks=self.tasks,
-                media=lookup.media(f"{content['Speaker']}_{utterance}"),
-                language=self.language,
-                subtitle=content["Text"],
-                label=one_of(emotion["final_main_emo"], self.vocabulary, self.spelling, path, place),
-                candidates=self.vocabulary,
-                words=tuple(word for word in words if word) or None,
-                meta={"series": series, "dialogue": dialogue, "speaker": content["Speaker"]},
-            )
-
-        yield from entries_as_samples(self._utterances(annotation, listing, path), sample, path)
-
-    @staticmethod
-    def _utterances(
-        annotation: Mapping[str, Any], listing: Path, path: Path
-    ) -> Iterator[tuple[str, tuple[str, str, str, Mapping[str, Any]] | AnnotationError]]:
-        for line, text in enumerate(listing.read_text(encoding="utf-8-sig").splitlines(), start=1):
-            series = text.strip()
-            if series and series not in annotation:
-                yield series, AnnotationError(listing, line, f"series {series!r} is not in {path}", Fault.MISSING_FIELD)
-            for dialogue, content in annotation.get(series, {}).items():
-                for utterance, entry in content["Dialog"].items():
-                    yield f"{dialogue}/{utterance}", (series, dialogue, utterance, entry)

@@ -21,8 +21,8 @@ AUDIO = (".wav", ".mp3", ".flac")
 class Folder:
     """The media below some folders, by name without extension.
 
-    Folders are tried in order, each also as the nested folder of the same name that unpacked archives leave
-    (`video/video`), extensions in order, then a directory of images.
+    Folders are tried in order, `*` in one stands for any folder, each also as the nested folder of the same name that
+    unpacked archives leave (`video/video`), extensions in order, then a directory of images.
     """
 
     root: Path
@@ -62,10 +62,10 @@ class Folder:
             self._found = {}
             rank = {extension: i for i, extension in enumerate(self.extensions)}
             for folder in self.folders:
-                here = self.root / folder
-                for place in (here, here / here.name):
-                    for name, path in _list(place, rank):
-                        self._found.setdefault(name, path)
+                for here in sorted(self.root.glob(folder)) if "*" in folder else (self.root / folder,):
+                    for place in (here, here / here.name):
+                        for name, path in _list(place, rank):
+                            self._found.setdefault(name, path)
         return self._found
 
 
@@ -104,3 +104,44 @@ class Lookup:
             assert self.audios is not None
             return Media(audio=self.audios.expected(name))
         return Media(self.videos.expected(name), self.audios.find(name) if self.audios else None)
+
+
+@dataclass
+class Patterns:
+    """Finds the `Media` of clips whose paths follow patterns, e.g. `Raw/{video}/{clip}`, tried in order.
+
+    A pattern is a path below the root without extension; the part before its last `/` is a folder as in `Folder`.
+    """
+
+    root: Path
+    video: Sequence[str] = ()
+    audio: Sequence[str] = ()
+    _folders: dict[tuple[str, Sequence[str]], Folder] = field(default_factory=dict, repr=False)
+
+    def media(self, values: Mapping[str, str]) -> Media:
+        """Media of the clip with these values. A separate sound file is optional wherever there is a video."""
+        if not self.video:
+            return Media(audio=self._find(self.audio, AUDIO, values) or self._expected(self.audio, AUDIO, values))
+        video = self._find(self.video, VIDEO, values) or self._expected(self.video, VIDEO, values)
+        return Media(video, self._find(self.audio, AUDIO, values))
+
+    def _find(self, patterns: Sequence[str], extensions: Sequence[str], values: Mapping[str, str]) -> Path | None:
+        for pattern in patterns:
+            folder, name = self._place(pattern, extensions, values)
+            if found := folder.find(name):
+                return found
+        return None
+
+    def _expected(self, patterns: Sequence[str], extensions: Sequence[str], values: Mapping[str, str]) -> Path:
+        folder, name = self._place(patterns[0], extensions, values)
+        return folder.expected(name)
+
+    def _place(self, pattern: str, extensions: Sequence[str], values: Mapping[str, str]) -> tuple[Folder, str]:
+        path = pattern.format(**values)
+        if ".." in path or path.startswith(("/", "\\")):
+            resolve_inside(self.root, path)  # raises where it leads out
+        parent, _, name = path.rpartition("/")
+        key = (parent, extensions)
+        if key not in self._folders:
+            self._folders[key] = Folder(self.root, (parent,), extensions)
+        return self._folders[key], name
