@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from data_modules.cards import dialogue, emotion, intent, reasoning, sentiment
 from data_modules.cards.card import DatasetCard as DatasetCard
-from data_modules.readers.annotation import Annotation, Reader
+from data_modules.readers.annotation import Annotation, AnnotationError, Fault, Reader
 from data_modules.readers.messages_json import listed_ids
 from data_modules.record import Sample
 
@@ -138,5 +139,8 @@ def _read_subset(card: DatasetCard, reader: Reader, root: Path, split: str, subs
             if not isinstance(entry, Sample):
                 found.rejected.append(entry)
             elif allowed is None or entry.id in allowed:
-                found.samples.append(entry)
+                found.samples.append(replace(entry, split=split))
+    for name in sorted((allowed or set()) - {sample.id for sample in found.samples}):
+        problem = f"{card.name} has no usable entry of this name in {' and '.join(chosen.splits)}"
+        found.rejected.append(AnnotationError(root / chosen.listed_in, name, problem, Fault.NO_ROW))
     return found

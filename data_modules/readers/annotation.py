@@ -32,6 +32,7 @@ class Fault(StrEnum):
     DUPLICATE_ID = "duplicate_id"
     OUTSIDE_ROOT = "outside_root"  # a path that leads out of the data root
     NO_SPLIT = "no_split"  # the annotation puts it in none of the splits
+    NO_ROW = "no_row"  # a list of the split names it, and the annotation has no such entry
     NO_LABELS = "no_labels"  # published without labels, e.g. a challenge's test set
 
 

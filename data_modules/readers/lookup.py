@@ -6,6 +6,7 @@ A folder is listed once, not asked file by file: a data set on a network disk ha
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ class Folder:
     folders: Sequence[str]
     extensions: Sequence[str]
     _found: dict[str, str] | None = field(default=None, repr=False)
+    _by_start: dict[str, list[str]] | None = field(default=None, repr=False)
 
     def find(self, name: str) -> Path | None:
         """The file or directory of images that holds the clip `name`; None where there is none."""
@@ -51,9 +53,13 @@ class Folder:
         place = Path(self.folders[0]) / f"{name}{self.extensions[0]}"
         return resolve_inside(self.root, place) if "/" in name or "\\" in name else self.root / place
 
-    def starting_with(self, prefix: str) -> Path | None:
-        """The only clip whose name starts with `prefix`; None where there is none or more than one."""
-        names = [name for name in self.names() if name.startswith(prefix)]
+    def only_with(self, name: str) -> Path | None:
+        """The only clip that is called `name` and one more part after `_`; None where there is none or more than one."""
+        if self._by_start is None:
+            self._by_start = defaultdict(list)
+            for known in self.names():
+                self._by_start[known.rpartition("_")[0]].append(known)
+        names = self._by_start.get(name, [])
         return self.find(names[0]) if len(names) == 1 else None
 
     def names(self) -> Mapping[str, str]:

@@ -42,6 +42,8 @@ class NamedJson:
         lookup = Lookup(root, self.video, self.audio)
 
         def sample(name: int | str, entry: Mapping[str, Any]) -> Sample:
+            if not isinstance(entry, dict):
+                raise AnnotationError(path, name, f"expected an object, found a {type(entry).__name__}")
             if missing := [key for key in (self.description, self.subtitle, self.label) if key not in entry]:
                 raise AnnotationError(path, name, f"no field {missing}; it has {sorted(entry)}", Fault.MISSING_FIELD)
             if not entry[self.description].strip():

@@ -199,7 +199,7 @@ class TableCsv:
             yield line, fault or row
         for beyond in sorted(index for index in chosen if index > number):
             problem = f"split {chosen[beyond]!r} has a row {beyond}, counted from 0; the table ends at {number}"
-            yield f"row {beyond}", AnnotationError(path, f"row {beyond}", problem, Fault.NO_LABELS)
+            yield f"row {beyond}", AnnotationError(path, f"row {beyond}", problem, Fault.NO_ROW)
 
     def _split_of_row(self, root: Path) -> dict[int, str]:
         chosen: dict[int, str] = {}
