@@ -22,7 +22,7 @@ RUNNER  := $(VENV)/bin/nano-emox
 OPTIONS := --preset $(PRESET) seed=$(SEED) data.root=$(DATA) backbones.root=$(WEIGHTS) output=$(RUN) $(SIZES) $(SET)
 FEATURES := $(RUN)/features.json
 .DELETE_ON_ERROR:
-.PHONY: help setup data backbones features phase1 phase2 phase3 p2e evaluate test lint clean
+.PHONY: help setup data backbones features phase1 phase2 phase3 p2e evaluate test faults lint clean
 
 help: ## this list
 	@echo "make TARGET [PRESET=tiny|paper] [SEED=42] [CLIPS=2400] [DATA=DIR] [WEIGHTS=DIR] [RUN=DIR] [SET='key=value ...']"
@@ -31,7 +31,7 @@ help: ## this list
 setup: $(NEST) ## make .venv and install everything, from the package index
 $(NEST): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[model,dev]' -c constraints.txt
 	@touch $@
 
 data: $(NEST) $(CORPUS) ## the synthetic corpus (SEED=, CLIPS=)
@@ -73,6 +73,9 @@ evaluate: $(NEST) ## score every benchmark found under DATA with the last phase;
 
 test: $(NEST) ## the tests
 	$(VENV)/bin/python -m pytest -n auto --dist loadfile
+
+faults: $(NEST) ## the faults, many times over; writes docs/reliability.md
+	$(VENV)/bin/python -m pytest tests/faults --faults=long --faults-page=docs/reliability.md
 
 lint: $(NEST) ## ruff, mypy, and the import contracts
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

@@ -17,6 +17,7 @@ _HOMES = {
     "data_modules.mixture": ("Mixture", "MixtureSampler", "ResumableDataLoader", "limited"),
     "data_modules.loading": ("SkipReport", "collate_items"),
     "data_modules.module": ("AffectDataModule",),
+    "data_modules.splits": ("Overlap", "grouped_split", "overlap", "without_overlap"),
     "data_modules.curriculum": ("CurriculumDataModule",),
     "data_modules.extraction": ("Clip", "ClipDataModule", "clips_of"),
     "data_modules.named": (

@@ -32,7 +32,8 @@ class Media:
     Attributes:
         video: a video file, or a directory of images.
         audio: a sound file, already cut to the clip.
-        span: (start, end) in seconds of the clip inside the video file, where one file holds many clips.
+        span: (start, end) in seconds of the clip inside the video file, where one file holds many clips; of the video's own
+            sound as well.
         crop: (left, top, right, bottom) in [0, 1]: the part of the picture that shows the speaker.
     """
 
@@ -46,6 +47,8 @@ class Media:
             raise ValueError("a clip needs a video or an audio file; both are None")
         if self.span is not None and not 0 <= self.span[0] < self.span[1]:
             raise ValueError(f"{self.video}: a span is (start, end) in seconds with 0 <= start < end, not {self.span}")
+        if self.crop is not None and not (0 <= self.crop[0] < self.crop[2] <= 1 and 0 <= self.crop[1] < self.crop[3] <= 1):
+            raise ValueError(f"{self.video}: a crop is (left, top, right, bottom) in [0, 1], not {self.crop}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ from data_modules.features import ContentKeys, FeatureSpace, FeatureStore
 from data_modules.inputs import InputReader, MediaInputs, StoredFeatures
 from data_modules.module import AffectDataModule
 from data_modules.record import Sample, Task
+from data_modules.splits import without_overlap
 from experiments.configuration import read_config
 from experiments.logs import calm
+from experiments.overlap import find_overlap
 from nano_emox.backbones import TOWERS, load_model, load_tokenizer, load_towers
 from nano_emox.batch import Collator
 from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, require_paths
@@ -151,12 +153,12 @@ def phase_samples(config: ExperimentConfig, phase: PhaseConfig) -> tuple[dict[st
         FileNotFoundError: a training data set is missing; the message says how to obtain it.
     """
     require_paths(config, "data.root")
-    train = {name: load_samples(name, config.data.root, "train") for name in phase.data}
+    train = {name: load_samples(name, config.data.root, "train", on_bad=config.data.on_bad) for name in phase.data}
     validation = [
         sample
         for name in phase.data
         if "validation" in DATASETS[name].splits
-        for sample in load_samples(name, config.data.root, "validation")[:64]
+        for sample in load_samples(name, config.data.root, "validation", on_bad=config.data.on_bad)[:64]
     ]
     return train, validation
 
@@ -166,9 +168,14 @@ def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: Prompt
     members = {}
     phases = list(phases)
     inputs = inputs_of_phases(config, {phase.name: config.phases[phase.name].modalities for phase in phases})
+    samples = {phase.name: phase_samples(config, config.phases[phase.name]) for phase in phases}
+    if config.data.overlap != "ignore":
+        found = find_overlap(config, {name: own for train, _ in samples.values() for name, own in train.items()})
+        if config.data.overlap == "remove":
+            samples = {name: (without_overlap(train, found), held) for name, (train, held) in samples.items()}
     for phase in phases:
         settings = config.phases[phase.name]
-        train, validation = phase_samples(config, settings)
+        train, validation = samples[phase.name]
         members[phase.name] = AffectDataModule(
             train,
             validation,
@@ -177,6 +184,9 @@ def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: Prompt
             task_weights={name: {Task(task): w for task, w in tasks.items()} for name, tasks in settings.tasks.items()},
             batch_size=settings.batch_size,
             steps_per_epoch=settings.steps_per_epoch,
+            num_workers=config.data.workers,
+            on_bad=config.data.on_bad,
+            timeout=config.data.timeout,
             inputs=inputs[phase.name],
             collate=Collator(
                 prompts, settings.modalities, max_length=config.model.max_length, over_long=config.model.over_long

@@ -81,12 +81,16 @@ def fetch_wheels(
 
 
 @app.command()
-def features(overrides: Overrides = None, preset: Preset = "tiny") -> None:
-    """Run the frozen towers once over every clip that training and the benchmarks need."""
+def features(
+    overrides: Overrides = None,
+    preset: Preset = "tiny",
+    verify: Annotated[bool, typer.Option("--verify", help="compare every stored shard with its checksum first")] = False,
+) -> None:
+    """Run the frozen towers once over every clip that training and the benchmarks need. A killed extraction continues."""
     from experiments.assembly import configure
     from experiments.extract import extract
 
-    extract(configure(preset, overrides or []))
+    extract(configure(preset, overrides or []), verify=verify)
 
 
 @app.command()
@@ -262,11 +266,22 @@ def main() -> None:
     try:
         app()
     except Exception as error:
+        if (extra := missing_extra(error)) is not None:
+            console.print(f"[bold red]nano-emox:[/] {extra}", soft_wrap=True)
+            sys.exit(2)
         if not isinstance(error, (FileNotFoundError, FileExistsError, *_errors_of_use())):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         sys.exit(2)
+
+
+def missing_extra(error: BaseException) -> str | None:
+    """What to install, where the model's libraries are not: the data sets and the metrics do without."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if name not in ("transformers", "peft", "tokenizers", "torchvision", "wandb", "huggingface_hub"):
+        return None
+    return f"this command needs {name}, which is not installed: pip install 'nano-emox\\[model]' (data sets and metrics do without)"
 
 
 def _errors_of_use() -> tuple[type[Exception], ...]:
@@ -275,6 +290,9 @@ def _errors_of_use() -> tuple[type[Exception], ...]:
         "nano_emox.config": "ConfigError",
         "data_modules.containers": "MediaError",
         "data_modules.readers.annotation": "AnnotationError",
+        "data_modules.features": "DamagedShard",
+        "data_modules.workers": "WorkerError",
+        "callbacks.accounting": "AccountingError",
         "nano_emox.batch": "OverlongError",
         "nano_emox.metrics.fetch": "FetchError",
     }

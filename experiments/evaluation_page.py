@@ -162,7 +162,7 @@ def filmstrip(sample: Sample, count: int = 4, size: int = 128) -> bytes | None:
     if sample.media.video is None:
         return None
     try:
-        frames = read_frames(sample.media.video, count, size)
+        frames = read_frames(sample.media.video, count, size, span=sample.media.span, crop=sample.media.crop)
     except MediaError:
         return None
     buffer = io.BytesIO()

@@ -8,11 +8,15 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from rich.table import Table
 
+from callbacks.accounting import EpochAccounting
 from callbacks.curriculum import P2ECurriculum
+from data_modules.loading import OVER_LONG
+from experiments.accounting import AccountFile
 from experiments.assembly import checkpoints_of, make_data, make_model, make_prompts, phases_of
 from experiments.loggers import make_loggers
 from experiments.logs import console
 from experiments.progress import CurriculumProgress
+from experiments.strategies import make_strategy
 from nano_emox.config import ExperimentConfig, save
 from nano_emox.model import NanoEmoX
 
@@ -33,6 +37,7 @@ def train(config: ExperimentConfig) -> NanoEmoX:
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
         num_nodes=config.trainer.num_nodes,
+        strategy=make_strategy(config, len(phases)),
         precision=config.trainer.precision,  # type: ignore[arg-type]
         gradient_clip_val=config.trainer.gradient_clip_val,
         accumulate_grad_batches=config.trainer.accumulate_grad_batches,
@@ -45,6 +50,7 @@ def train(config: ExperimentConfig) -> NanoEmoX:
         logger=make_loggers(config, stage),
         callbacks=[
             curriculum,
+            EpochAccounting(AccountFile(output / "accounting.jsonl"), config.data.max_skipped, allowed=(OVER_LONG,)),
             CurriculumProgress(),
             LearningRateMonitor("step"),
             ModelCheckpoint(output / "resume" / stage, save_last=True, filename="{epoch}"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from data_modules.cards.card import CORPORA, MER_EULA, THREE, UNIBENCH, DatasetCard, Subset
+from data_modules.cards.card import CORPORA, MER_CLIPS, MER_EULA, THREE, UNIBENCH, DatasetCard, Subset
 from data_modules.readers.class_folder import ClassFolder, ListedClasses
 from data_modules.readers.corpus_npz import CorpusNpz
 from data_modules.readers.evaluation_txt import EvaluationTxt
@@ -220,7 +220,7 @@ CARDS = (
             "the original release has no English subtitles that we know of: put transcription-engchi-polish.csv beside its labels",
             "not established: whether the original has a folder of sounds; the tracks in the videos are used where there is none",
         ),
-        clip_names="MER2023",
+        clip_names=MER_CLIPS,
         subsets={name: {"test": Subset((name,))} for name in ("test2", "test3")},
     ),
     DatasetCard(
@@ -251,7 +251,7 @@ CARDS = (
             "not established: columns of label-disdim.csv beside name, discrete and valence; those are found by header, else as "
             "the first three",
         ),
-        clip_names="MER2024",
+        clip_names=MER_CLIPS,
     ),
     DatasetCard(
         {

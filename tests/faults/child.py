@@ -1,0 +1,126 @@
+"""What runs inside the processes under test. Imported once by the fork server: everything slow is imported here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+
+import experiments.train
+from data_modules.synthetic.corpus import write_corpus
+from experiments import cli
+from experiments.assembly import configure
+from experiments.extract import extract
+from nano_emox import tiny
+from nano_emox.text_stream import lines
+
+PHASES = ("phase1_speech", "phase1_visual", "phase2", "phase3")
+SHORT = [
+    f"phases.{phase}.{key}={value}"
+    for phase in PHASES
+    for key, value in (("epochs", 2), ("steps_per_epoch", 4), ("batch_size", 2))
+]  # 32 optimizer steps in all
+
+
+def begin(target: Callable[..., Any], arguments: Sequence[Any], output: str, env: dict[str, str]) -> None:
+    """Start of every process: its own output and environment, then `target`."""
+    os.environ.update(env)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    target(*arguments)
+
+
+def overrides(root: Path) -> list[str]:
+    """Of a run in the world that lies in `root`."""
+    return [
+        f"data.root={root / 'data'}",
+        f"backbones.root={root / 'weights'}",
+        f"cache={root / 'features'}",
+        "wandb.mode=disabled",
+        "data.workers=0",
+        "seed=5",
+        *SHORT,
+    ]
+
+
+def make_world(root: Path) -> None:
+    """A small corpus, untrained tiny backbones, and their features."""
+    write_corpus(root / "data", seed=5, clips=40, workers=1, progress=False)
+    tiny.save_tiny(root / "weights", 5, lines(5, 400), vocabulary=1024)
+    extract(configure("tiny", [*overrides(root), f"output={root / 'first'}"]))
+
+
+def command(arguments: list[str], draws: str, inject: str) -> None:
+    """The real entry point, with an observer among the Trainer's callbacks."""
+    experiments.train.Trainer = partial(_watched, draws=Path(draws))  # type: ignore[misc, assignment]
+    if inject:
+        name, *values = inject.split(":")
+        globals()[name](*values)
+    sys.argv = ["nano-emox", *arguments]
+    cli.main()
+
+
+def _watched(*, callbacks: list[Callback], draws: Path, **options: Any) -> Trainer:
+    return Trainer(callbacks=[*callbacks, DrawLog(draws)], **options)
+
+
+class DrawLog(Callback):
+    """Writes down which samples every batch had, once it has been trained on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        row = {
+            "life": os.getpid(),
+            "batch": trainer.fit_loop.total_batch_idx,
+            "step": trainer.global_step,
+            "phase": pl_module.phase.name,
+            "rank": trainer.global_rank,
+            "samples": [f"{item.sample.dataset}/{item.sample.id}/{item.task.value}" for item in batch.items],
+        }
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+class RankDifferences(Callback):
+    """Rank 0 writes down the largest difference between ranks in any parameter, after every batch and at every epoch's end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any) -> None:
+        self._compare(trainer, pl_module, "batch")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self._compare(trainer, pl_module, "epoch")
+
+    def _compare(self, trainer: Trainer, module: Any, when: str) -> None:
+        own = torch.cat([p.detach().double().flatten() for p in module.parameters()])
+        low, high = own.clone(), own.clone()
+        torch.distributed.all_reduce(low, torch.distributed.ReduceOp.MIN)
+        torch.distributed.all_reduce(high, torch.distributed.ReduceOp.MAX)
+        if trainer.is_global_zero:
+            row = {"phase": module.phase.name, "when": when, "step": trainer.global_step, "largest": float((high - low).max())}
+            with self.path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+def compare_ranks(path: str) -> None:
+    """Injected: put `RankDifferences` among the callbacks, behind the curriculum."""
+    make = experiments.train.Trainer
+
+    def watched(*, callbacks: list[Callback], **options: Any) -> Trainer:
+        return make(callbacks=[*callbacks, RankDifferences(Path(path))], **options)
+
+    experiments.train.Trainer = watched  # type: ignore[assignment, misc]
