@@ -239,12 +239,7 @@ def sought(container: Any, stream: Any, stamp: int) -> bool:
 
 
 def declared_seconds(stream: Any) -> float | None:
-    """Seconds that the header promises for one stream.
-
-    An AVI that was cut off has lost its index, and its duration is then a guess from its size; the number of frames is not.
-    """
-    if stream.type == "video" and stream.frames and stream.average_rate and stream.container.format.name == "avi":
-        return float(stream.frames / stream.average_rate)
+    """Seconds that the header promises for one stream."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska, WebM

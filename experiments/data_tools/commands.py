@@ -19,7 +19,9 @@ Root = Annotated[
 ]
 Preset = Annotated[str, typer.Option(help="whose data.root is taken when --root is not given")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="as `nano-emox data list` writes it, e.g. MELD")]
-Layout = Annotated[str | None, typer.Option(help="original, unibench or released; the first one that is there by default")]
+Layout = Annotated[
+    str | None, typer.Option(help="as `nano-emox data list --json` names them; the first that is there by default")
+]
 
 
 @data_app.command("list")
@@ -110,6 +112,33 @@ def fixture(
     from experiments.data_tools.miniatures import write_miniatures
 
     write_miniatures(name if name == "all" else known_name(name), directory, layout=layout)
+
+
+@data_app.command("overlap")
+def overlap(
+    train: Annotated[str, typer.Option(help="data sets, comma-separated; those of the preset's phases by default")] = "",
+    evaluation: Annotated[str, typer.Option(help="data sets, comma-separated; the preset's benchmarks by default")] = "",
+    root: Root = None,
+    preset: Preset = "tiny",
+    content: Annotated[bool, typer.Option("--content", help="compare files byte by byte, too; reads all of them")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table, with all ids")] = False,
+) -> None:
+    """Clips of train splits that are in test splits, too: scores on them are too good. Exit status 1 if there are any."""
+    from dataclasses import asdict
+
+    from experiments.configuration import read_config
+    from experiments.data_tools.overlaps import find_overlap, print_overlap
+
+    config = read_config(preset)
+    phases = list(dict.fromkeys(name for phase in config.phases.values() for name in phase.data))
+    trained = [known_name(name.strip()) for name in train.split(",") if name.strip()] or phases
+    scored = [known_name(name.strip()) for name in evaluation.split(",") if name.strip()] or list(config.evaluation.benchmarks)
+    found = find_overlap(trained, scored, data_root(root, preset), content=content)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=1))
+    else:
+        print_overlap(found)
+    raise typer.Exit(int(bool(found)))
 
 
 @data_app.command("pages")

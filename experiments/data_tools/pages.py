@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from data_modules.fixtures.catalogue import FIXTURES, write_fixture
 from data_modules.fixtures.fixture import Fixture
 from data_modules.fixtures.outline import marks_of, outline
 from data_modules.readers.annotation import Reader
+from data_modules.readers.corpus_npz import load_labels
 from data_modules.record import Sample, Task
 
 MADE = "<!-- Made by `nano-emox data pages` from data_modules/cards and data_modules/fixtures: change it there. -->"
@@ -33,7 +35,12 @@ LAYOUTS = {
     "original": "the public download, as it comes",
     "unibench": "the processed form of MER-UniBench",
     "released": "the JSON files of the authors' code",
+    "mmla": "the tables of MMLA-Datasets",
+    "mmsa": "the table of MMSA",
 }
+
+
+ANNOTATION = {".csv": 3, ".tsv": 3, ".txt": 3, ".jsonl": 2, ".json": 16, ".npz": 4}  # lines of a file that are shown
 
 
 def write_pages(out: Path) -> list[Path]:
@@ -89,8 +96,9 @@ def dataset_page(card: DatasetCard) -> str:
     parts.append(
         "## Layouts\n\nThey are looked for in this order; the first one that is there is read unless `layout=` names another."
     )
+    shown: dict[str, str] = {}  # what was said -> the layout that it was said of
     for layout, reader in card.layouts.items():
-        parts += _layout(layout, reader, next((f for f in miniatures if f.layout == layout), None))
+        parts += _layout(layout, reader, [fixture for fixture in miniatures if fixture.layout == layout], shown)
     parts += _record(next(iter(miniatures), None))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -143,33 +151,67 @@ def _splits(card: DatasetCard) -> str:
     return text
 
 
-def _layout(layout: str, reader: Reader, fixture: Fixture | None) -> list[str]:
+def _layout(layout: str, reader: Reader, miniatures: Sequence[Fixture], shown: dict[str, str]) -> list[str]:
     described = (inspect.getdoc(type(reader)) or "").partition("\nAttributes:")[0].strip()
+    splits = ", ".join(f"`{split}`" for split in reader.splits)
+    before = shown.setdefault(described, layout)
     parts = [
-        f"### `{layout}`: {LAYOUTS.get(layout, layout)}",
-        f"Known by `{reader.marker}` below the data root; splits: {', '.join(f'`{split}`' for split in reader.splits)}. "
-        f"Read by `{type(reader).__name__}`:",
-        "\n".join(f"> {line}".rstrip() for line in described.splitlines()),
+        f"### `{layout}`" + (f": {LAYOUTS[layout]}" if layout in LAYOUTS else ""),
+        f"Known by `{reader.marker}` below the data root; splits: {splits}. Read by `{type(reader).__name__}`"
+        + (":" if before == layout else f", like `{before}`."),
+        "\n".join(f"> {line}".rstrip() for line in described.splitlines()) if before == layout else "",
     ]
-    if fixture is None:
-        return parts
+    for fixture in miniatures:
+        text = _miniature(fixture, with_annotation=fixture is miniatures[0])
+        before = shown.setdefault(text, layout)
+        parts.append(text if before == layout else f"Its files are those of `{before}`.")
+    return parts
+
+
+def _miniature(fixture: Fixture, *, with_annotation: bool) -> str:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_fixture(fixture, root)
-        parts += [
-            "In miniature (`<-` marks what is wrong on purpose):",
-            "```\nDATA/\n" + "\n".join(f"  {line}" for line in outline(root, marks_of(fixture, root))) + "\n```",
-        ]
+        tree = "\n".join(f"  {line}" for line in outline(root, marks_of(fixture, root)))
         where = {sample.id: split for split, samples in fixture.expected(root).items() for sample in samples}
+        beginnings = _beginnings(root) if with_annotation else []
     wrong = [
         (split, f"`{place}`", f"annotation: `{fault.value}`")
         for split, faults in fixture.faults.items()
         for place, fault in faults.items()
     ]
     wrong += [(where.get(name, ""), f"`{name}`", f"media: `{reason.value}`") for name, reason in fixture.broken.items()]
+    title = f"<details><summary>In miniature{f': {escape(fixture.variant)}' if fixture.variant else ''}</summary>"
+    parts = [title, f"```\nDATA/\n{tree}\n```", *beginnings]
     if wrong:
         parts += ["Wrong on purpose, and found under its reason:", _table(("split", "id or place", "reason"), wrong)]
-    return parts
+    return "\n\n".join([*parts, "</details>"])
+
+
+def _beginnings(root: Path) -> list[str]:
+    """How the annotation files begin: one of each kind in each folder."""
+    seen: set[tuple[Path, str]] = set()
+    parts = []
+    for path in sorted(root.rglob("*")):
+        kind = (path.parent, path.suffix)
+        if path.name.startswith("._") or path.suffix not in ANNOTATION or kind in seen or not path.stat().st_size:
+            continue
+        seen.add(kind)
+        lines = _labels(path) if path.suffix == ".npz" else path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        lines = lines[: ANNOTATION[path.suffix]]
+        text = "\n".join(line if len(line) <= 150 else f"{line[:147]}..." for line in lines)
+        says = "holds pickled dictionaries" if path.suffix == ".npz" else "begins with"
+        parts.append(f"`{path.relative_to(root)}` {says}\n\n```\n{text}\n```")
+    return parts[:4]
+
+
+def _labels(path: Path) -> list[str]:
+    """A line for each key of a label file: its first entry."""
+    return [
+        f"{key}: {str(dict(list(entries.items())[:1])).rstrip('}')}}}, ...}}"
+        for key, entries in load_labels(path).items()
+        if entries
+    ]
 
 
 def _record(fixture: Fixture | None) -> list[str]:

@@ -80,11 +80,11 @@ def _print_findings(check: DatasetCheck) -> None:
             for reason in by_reason(findings):
                 _print_some(split.name, [finding for finding in findings if finding.reason == reason])
         absent = {
-            "no picture": split.without_video,
-            "no sound track": split.without_audio,
-            "a silent sound track": split.silent,
+            "no picture": len(split.without_video),
+            "no sound track": len(split.without_audio),
+            "a silent sound track": len(split.silent),
         }
-        if notes := [f"{len(clips):,} with {what}" for what, clips in absent.items() if clips]:
+        if notes := [f"{count:,} with {what}" for what, count in absent.items() if count]:
             console.print(f"  [yellow]·[/] {split.name}: {', '.join(notes)}", soft_wrap=True)
     for kind, noun in (("content", "one content under several ids"), ("id", "one id in several splits")):
         if same := [one for one in check.duplicates if not one.leak and one.kind == kind]:

@@ -144,6 +144,7 @@ def test_an_entry_that_every_split_would_report_is_counted_once(tmp_path):
 
 
 def test_the_result_is_the_same_for_any_number_of_workers(meld, checked):
+    assert check_dataset("MELD", meld, workers=1).as_json() == checked.as_json()
     assert check_dataset("MELD", meld, workers=2).as_json() == checked.as_json()
 
 
@@ -218,7 +219,7 @@ def test_a_killed_check_continues_and_ends_with_what_an_uninterrupted_one_finds(
         "import sys\nfrom pathlib import Path\n"
         "if __name__ == '__main__':\n"
         "    from data_modules.checking.dataset import check_dataset\n    from data_modules.checking.ledger import Ledger\n"
-        f"    check_dataset('CAER', Path({str(tmp_path / 'data')!r}), ledger=Ledger(Path({str(known)!r})))\n"
+        f"    check_dataset('CAER', Path({str(tmp_path / 'data')!r}), ledger=Ledger(Path({str(known)!r})), workers=1)\n"
     )
     process = subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     limit = time.monotonic() + 120
@@ -229,7 +230,7 @@ def test_a_killed_check_continues_and_ends_with_what_an_uninterrupted_one_finds(
     before = known.read_bytes().splitlines()
     assert 0 < len(before) < 400, "it was to be killed midway"
     ledger = Ledger(known)
-    continued = check_dataset("CAER", tmp_path / "data", ledger=ledger)
+    continued = check_dataset("CAER", tmp_path / "data", ledger=ledger, workers=1)
     ledger.close()
     lines = known.read_bytes().splitlines()
     assert lines[: len(before)] == before

@@ -72,7 +72,7 @@ def test_check_says_what_is_wrong_writes_page_and_json_and_exits_with_1(caer, tm
     assert result.exit_code == 1
     assert "train/Anger/0002 empty" in said(result)
     plain = json.loads((tmp_path / "CAER/check.json").read_text())
-    assert plain["splits"][0]["broken_by_reason"] == {"empty": 1}
+    assert plain["splits"][0]["broken_by_reason"] == {"empty": 1, "truncated": 1}
     page = (tmp_path / "CAER/check.html").read_text()
     assert "train/Anger/0002" in page
     assert not re.search(r"(src|href)=\"?(https?:)?//|<script|@import|url\(", page), "the page must load nothing"
@@ -178,3 +178,18 @@ def test_everything_works_where_the_model_s_libraries_are_not_installed(caer, tm
     statuses = [line.split()[-2:] for line in done.stdout.splitlines()]
     assert [status for status, _ in statuses] == ["0", "1", "0", "0"], done.stdout + done.stderr
     assert (tmp_path / "out/x.png").is_file()
+
+
+def test_overlap_names_clips_that_are_trained_on_and_scored(tmp_path):
+    here = Folder(tmp_path / "MER2025")
+    here.text("track2_train_mercaptionplus.csv", "name,openset\nsample_1,[joy]\nsample_2,[fear]\n")
+    here.text("track3_train_mercaptionplus.csv", "name,reason\nsample_1,She smiles.\n")
+    here.text("track2_train_ovmerd.csv", "name,openset\nsample_2,[fear]\nsample_3,[calm]\n")
+    here.text("subtitle_chieng.csv", "name,chinese,english\n" + "".join(f"sample_{i},,Hi\n" for i in (1, 2, 3)))
+    arguments = ("overlap", "--train", "MER-Caption+", "--evaluation", "OV-MERD", "--root", tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert re.search(r"MER-Caption\+ +OV-MERD +name +1 +2 +sample_2", result.output)
+    plain = json.loads(run(*arguments, "--json").stdout)
+    assert plain[0]["pairs"] == [["sample_2", "sample_2"]]
+    assert run("overlap", "--train", "MER-Caption+", "--evaluation", "MER-Caption+", "--root", tmp_path).exit_code == 0
