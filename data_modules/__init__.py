@@ -21,8 +21,8 @@ _HOMES = {
     "data_modules.curriculum": ("CurriculumDataModule",),
     "data_modules.extraction": ("Clip", "ClipDataModule", "clips_of"),
     "data_modules.named": (
-        "CAER", "CHSIMS", "CMUMOSEI", "CMUMOSI", "CREMAD", "AvaMERG", "CHSIMSv2", "EMER", "FERV39k", "IEMOCAP", "M3ED",
-        "MELD", "MER2023", "MER2024", "MERCaptionPlus", "MERRFine", "MIntRec", "MIntRec2", "OVMERD",
+        "CAER", "CHSIMS", "CMUMOSEI", "CMUMOSI", "CREMAD", "AvaMERG", "CHSIMSv2", "EMER", "FERV39k", "Generic", "IEMOCAP", "M3ED",
+        "MELD", "MER2023", "MER2024", "MERCaptionPlus", "MERRFine", "MIntRec", "MIntRec2", "OVMERD", "OVMERDPlus",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from data_modules.cards import dialogue, emotion, intent, reasoning, sentiment
+from data_modules.cards import dialogue, emotion, emotion_benchmarks, intent, reasoning, sentiment
 from data_modules.cards.card import DatasetCard as DatasetCard
+from data_modules.cards.own_clips import PREFIX, generic_card
 from data_modules.readers.annotation import Annotation, AnnotationError, Fault, Reader
 from data_modules.readers.messages_json import listed_ids
 from data_modules.record import Sample
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 
 OnBad = Literal["error", "skip"]
 DATASETS: Mapping[str, DatasetCard] = {
-    card.name: card for card in (*emotion.CARDS, *intent.CARDS, *reasoning.CARDS, *dialogue.CARDS, *sentiment.CARDS)
+    card.name: card
+    for card in (*emotion.CARDS, *emotion_benchmarks.CARDS, *intent.CARDS, *reasoning.CARDS, *dialogue.CARDS, *sentiment.CARDS)
 }
 
 
@@ -38,7 +40,7 @@ def load_samples(
     """The samples of one split (`train`, `validation`, `test`), or of every split (`all`), in a fixed order.
 
     Args:
-        name: a key of `DATASETS`.
+        name: a key of `DATASETS`, or `generic:` and a file below the root (`data_modules.readers.own_clips`).
         root: the data root, which holds one folder per data set.
         layout: which of the card's layouts; None is the first one that is there.
         subset: a named alternative to the official splits, e.g. `as_released`.
@@ -82,22 +84,28 @@ def read_annotation(
 
 
 def splits_of(name: str, root: str | Path, *, layout: str | None = None, subset: str | None = None) -> tuple[str, ...]:
-    """The splits that can be read below the root: those of the layout, or those of a subset; arguments as of `load_samples`."""
+    """The splits that can be asked for: those of the layout, or of the subset.
+
+    Raises:
+        KeyError, FileNotFoundError, ValueError: as `load_samples`.
+    """
     card = card_of(name)
-    if subset is not None:
-        if subset not in card.subsets:
-            raise ValueError(f"{card.name} has no subset {subset!r}; it has {list(card.subsets)}")
-        return tuple(card.subsets[subset])
     reader = find_reader(card, Path(root), layout)
-    return tuple(split for split in card.splits if split in reader.splits)
+    if subset is None:
+        return tuple(split for split in card.splits if split in reader.splits)
+    if subset not in card.subsets:
+        raise ValueError(f"{name} has no subset {subset!r}; it has {list(card.subsets)}")
+    return tuple(card.subsets[subset])
 
 
 def card_of(name: str) -> DatasetCard:
-    """The declaration of a data set.
+    """The declaration of a data set: of those in `DATASETS`, or of a list of one's own, called `generic:<file>`.
 
     Raises:
         KeyError: no data set of that name.
     """
+    if name.startswith(PREFIX):
+        return generic_card(name)
     if name not in DATASETS:
         raise KeyError(f"no data set {name!r}; there are {sorted(DATASETS)}")
     return DATASETS[name]

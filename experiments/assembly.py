@@ -11,7 +11,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from callbacks.curriculum import Phase
 from data_modules.curriculum import CurriculumDataModule
-from data_modules.datasets import DATASETS, load_samples
+from data_modules.datasets import card_of, load_samples, splits_of
 from data_modules.features import ContentKeys, FeatureSpace, FeatureStore
 from data_modules.inputs import InputReader, MediaInputs, StoredFeatures
 from data_modules.module import AffectDataModule
@@ -80,9 +80,10 @@ def found_datasets(config: ExperimentConfig, names: Iterable[str]) -> tuple[list
     found: list[str] = []
     absent: list[str] = []
     for name in names:
-        if name not in DATASETS:
-            raise ConfigError(f"no data set {name!r}; there are {', '.join(sorted(DATASETS))}")
-        (found if DATASETS[name].layout_in(root) else absent).append(name)
+        try:
+            (found if card_of(name).layout_in(root) else absent).append(name)
+        except KeyError as error:
+            raise ConfigError(str(error.args[0])) from error
     return found, absent
 
 
@@ -157,7 +158,7 @@ def phase_samples(config: ExperimentConfig, phase: PhaseConfig) -> tuple[dict[st
     validation = [
         sample
         for name in phase.data
-        if "validation" in DATASETS[name].splits
+        if "validation" in splits_of(name, config.data.root)
         for sample in load_samples(name, config.data.root, "validation", on_bad=config.data.on_bad)[:64]
     ]
     return train, validation

@@ -38,9 +38,9 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
 def data_make(overrides: Overrides = None, preset: Preset = "tiny") -> None:
     """Write the synthetic corpus, in the real data sets' layouts."""
     from data_modules.synthetic.corpus import write_corpus
-    from experiments.assembly import configure
+    from experiments.configuration import read_config
 
-    config = configure(preset, overrides or [])
+    config = read_config(preset, overrides or [])
     report = write_corpus(Path(config.data.root), seed=config.seed, clips=config.data.clips, workers=config.data.workers)
     console.print(report)
 
@@ -245,19 +245,19 @@ def info(directory: Annotated[Path, typer.Argument(help="a folder of import or e
 @app.command()
 def doctor(overrides: Overrides = None, preset: Preset = "tiny") -> None:
     """What is installed, found and missing."""
-    from experiments.assembly import configure
+    from experiments.configuration import read_config
     from experiments.doctor import examine
 
-    raise typer.Exit(examine(configure(preset, overrides or [])))
+    raise typer.Exit(examine(read_config(preset, overrides or [])))
 
 
 @app.command("config")
 def show_config(overrides: Overrides = None, preset: Preset = "tiny") -> None:
     """Print the resolved configuration."""
-    from experiments.assembly import configure
+    from experiments.configuration import read_config
     from nano_emox.config import to_dict
 
-    console.print_json(json.dumps(to_dict(configure(preset, overrides or []))))
+    console.print_json(json.dumps(to_dict(read_config(preset, overrides or []))))
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.loggers import WandbLogger
 from PIL import Image
 
-from data_modules.datasets import DATASETS
+from data_modules.datasets import card_of
 from data_modules.media import MediaError, read_frames
 from data_modules.record import Sample, Task
 from experiments.assembly import device_of, make_lexicon
@@ -82,7 +82,7 @@ def make_report(
         settings=settings_of(config, record, lexicon) | {f"checkpoint of {name}": text for name, text in chosen.items()},
         stamps=stamps,
         warnings=warnings,
-        absent={name: DATASETS[name].how_to_obtain for name in record["absent"]},
+        absent={name: card_of(name).how_to_obtain for name in record["absent"]},
         radar=radar_of(scores, intervals, list(by_dataset), folder / "pictures" / "radar.svg"),
         confusions=confusions_of(predictions, folder / "pictures"),
         wheels=wheels_of(predictions, lexicon, folder / "pictures"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from data_modules.media import resolve_inside
 from data_modules.readers.annotation import AnnotationError, entries_as_samples
 from data_modules.readers.lookup import VIDEO, Folder
-from data_modules.readers.tables import one_of, split_file
+from data_modules.readers.tables import one_of, split_file, text_of
 from data_modules.record import Media, Sample, Task
 
 log = logging.getLogger(__name__)
@@ -90,10 +90,10 @@ class ListedClasses:
                 return None
             if len(fields) != 2 or fields[0].count("/") < 1:
                 raise AnnotationError(path, line, f"expected 'Scene/Emotion/NNNN Label', found {text!r}")
-            resolve_inside(top, fields[0])
             parent, _, name = fields[0].rpartition("/")
             name = re.sub(r"\.(mp4|avi)$", "", name)
             if parent not in folders:
+                resolve_inside(top, parent or "/")  # once per folder: a list has 31,088 lines
                 folders[parent] = [Folder(top / place, (parent,), VIDEO) for place in places or self.media[:1]]
             found = next((hit for folder in folders[parent] if (hit := folder.find(name))), None)
             label = one_of(fields[1], self.vocabulary, self.spelling, path, line)
@@ -113,7 +113,7 @@ class ListedClasses:
                 meta=meta,
             )
 
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = text_of(path).splitlines()
         yield from entries_as_samples(enumerate(lines, start=1), sample, path)
         if contradictions:
             log.warning("%s: %d clips have another label in the list than in their path; the list is used; first: %s",

@@ -23,6 +23,7 @@ from data_modules.readers.tables import one_of, side_table, split_file
 from data_modules.record import Sample, Task
 
 NO_SCORE = -10
+MAX_BYTES = 2**28  # of one key; the largest of the benchmarks has 1 MB
 _NUMPY = {
     *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
     ("numpy", "ndarray"),
@@ -42,16 +43,20 @@ def load_labels(path: Path) -> dict[str, dict[str, Any]]:
     """`{key: {name: {"emo": ..., "val": ...}}}` of a label file.
 
     Raises:
-        AnnotationError: not such a file, or a pickle that asks for anything but plain data.
+        AnnotationError: not such a file, a damaged one, or a pickle that asks for anything but plain data.
+        FileNotFoundError: no such file.
     """
     labels = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                with archive.open(member) as file:
-                    labels[member.removesuffix(".npy")] = _load_object(file)
-    except (zipfile.BadZipFile, pickle.UnpicklingError, ValueError, EOFError) as error:
-        raise AnnotationError(path, "npz", str(error)) from error
+    with path.open("rb") as whole:
+        try:
+            with zipfile.ZipFile(whole) as archive:
+                for member in archive.infolist():
+                    if member.file_size > MAX_BYTES:
+                        raise ValueError(f"{member.filename} unpacks to {member.file_size:,} bytes; at most {MAX_BYTES:,}")
+                    with archive.open(member) as file:
+                        labels[member.filename.removesuffix(".npy")] = _load_object(file)
+        except Exception as error:  # a damaged zip or pickle can raise anything
+            raise AnnotationError(path, "npz", f"{type(error).__name__}: {error}; download it again") from error
     return labels
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from data_modules.readers.annotation import AnnotationError, Fault, entries_as_samples
 from data_modules.readers.lookup import Lookup
-from data_modules.readers.tables import load_json, one_of, split_file
+from data_modules.readers.tables import load_json, one_of, split_file, text_of
 from data_modules.record import Sample, Task
 
 FRAMES_PER_SECOND = 25  # the last part of a time code counts frames
@@ -69,19 +69,24 @@ class SeriesJson:
                     "series": series,
                     "dialogue": dialogue,
                     "speaker": content["Speaker"],
-                    "start": seconds_of(content.get("StartTime", "")),
-                    "end": seconds_of(content.get("EndTime", "")),
+                    "start": seconds_of(str(content.get("StartTime"))),
+                    "end": seconds_of(str(content.get("EndTime"))),
                 },
             )
 
-        first = split == next(iter(self.splits))
         yield from entries_as_samples(_utterances(annotation, listing, path), sample, path)
-        if first:
-            listed = {name for file in self.splits.values() for _, name in _names(top / file)}
-            for series in annotation:
-                if series not in listed:
-                    problem = f"series {series!r} is in none of the lists {list(self.splits.values())}"
-                    yield AnnotationError(path, series, problem, Fault.NO_SPLIT)
+        if split == next(iter(self.splits)):
+            yield from self._unlisted(top, annotation)
+
+    def _unlisted(self, top: Path, annotation: Mapping[str, Any]) -> Iterator[AnnotationError]:
+        lists = [top / file for file in self.splits.values()]
+        if not all(path.exists() for path in lists):
+            return
+        listed = {name for path in lists for _, name in _names(path)}
+        for series in annotation:
+            if series not in listed:
+                problem = f"series {series!r} is in none of the lists {list(self.splits.values())}"
+                yield AnnotationError(top / self.annotation, series, problem, Fault.NO_SPLIT)
 
     def _spelt(self, word: str) -> str:
         word = word.strip().lower()
@@ -98,7 +103,7 @@ def seconds_of(code: str) -> float | None:
 
 
 def _names(listing: Path) -> Iterator[tuple[int, str]]:
-    for line, text in enumerate(listing.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for line, text in enumerate(text_of(listing).splitlines(), start=1):
         if name := text.strip():
             yield line, name
 
@@ -107,13 +112,15 @@ def _utterances(
     annotation: Mapping[str, Any], listing: Path, path: Path
 ) -> Iterator[tuple[str, tuple[str, str, str, Mapping[str, Any]] | AnnotationError]]:
     for line, series in _names(listing):
-        if series not in annotation:
-            yield series, AnnotationError(listing, line, f"series {series!r} is not in {path}", Fault.MISSING_FIELD)
+        dialogues = annotation.get(series)
+        if not isinstance(dialogues, dict):
+            yield series, AnnotationError(listing, line, f"no dialogues of series {series!r} in {path}", Fault.MISSING_FIELD)
             continue
-        for dialogue, content in annotation[series].items():
-            if "Dialog" not in content:
-                problem = f"no field 'Dialog'; it has {sorted(content)}"
+        for dialogue, content in dialogues.items():
+            utterances = content.get("Dialog") if isinstance(content, dict) else None
+            if not isinstance(utterances, dict):
+                problem = "no utterances under 'Dialog'"
                 yield dialogue, AnnotationError(path, dialogue, problem, Fault.MISSING_FIELD)
                 continue
-            for utterance, entry in content["Dialog"].items():
+            for utterance, entry in utterances.items():
                 yield f"{dialogue}/{utterance}", (series, dialogue, utterance, entry)

@@ -204,9 +204,11 @@ class TableCsv:
     def _split_of_row(self, root: Path) -> dict[int, str]:
         chosen: dict[int, str] = {}
         for split, file in self.rows.items():
-            for _, row in rows_of(root / file, columns=("index",)):
+            for line, row in rows_of(root / file, columns=("index",)):
                 if isinstance(row, AnnotationError):
                     raise row
+                if not row["index"].strip().isdecimal():
+                    raise AnnotationError(root / file, line, f"index {row['index']!r} is not the number of a row")
                 chosen[int(row["index"])] = split
         return chosen
 

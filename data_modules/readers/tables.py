@@ -135,8 +135,15 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 def load_json(path: Path) -> object:
-    """A JSON file, with the line in the error where it is broken."""
+    """A JSON file in UTF-8.
+
+    Raises:
+        AnnotationError: with the line where it is broken.
+        FileNotFoundError: no such file.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(text_of(path, ("utf-8-sig",)))
     except json.JSONDecodeError as error:
         raise AnnotationError(path, error.lineno, f"not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise AnnotationError(path, 1, "nested too deeply; this is no annotation") from error

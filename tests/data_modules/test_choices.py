@@ -43,7 +43,7 @@ def test_the_other_tests_of_mer2023_are_subsets(tmp_path: Path):
     assert splits_of("MER2023", tmp_path, subset="test2") == ("test",)
     assert ids(load_samples("MER2023", tmp_path, "test", subset="test2")) == ["sample_00002001"]
     third = load_samples("MER2023", tmp_path, "test", subset="test3")
-    assert [(sample.id, sample.score, sample.split) for sample in third] == [("samplenew_00003001", None, "test3")]
+    assert [(sample.id, sample.score, sample.split) for sample in third] == [("samplenew_00003001", None, "test")]
     with pytest.raises(ValueError, match="no subset 'test4'"):
         load_samples("MER2023", tmp_path, "test", subset="test4")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from data_modules.inputs import MediaInputs
 from data_modules.media import MediaError
 from data_modules.readers.annotation import AnnotationError
 
+ANNOTATIONS = (".csv", ".tsv", ".json", ".jsonl", ".npz", ".txt")
 INPUTS = MediaInputs(frames=2, size=16, clips=2, seconds=0.1)
 
 
@@ -66,3 +68,31 @@ def test_each_broken_clip_has_its_reason_and_every_other_clip_is_read(written: t
             except MediaError as error:
                 reasons[sample.id] = error.reason
     assert reasons == dict(fixture.broken)
+
+
+def test_a_damaged_annotation_is_an_error_that_names_the_file(written: tuple[Fixture, Path]):
+    fixture, root = written
+    files = sorted(path for path in root.rglob("*") if path.suffix in ANNOTATIONS and not path.name.startswith("._"))
+    for seed in range(8):
+        rng = random.Random(seed)
+        path = rng.choice(files)
+        whole = path.read_bytes()
+        path.write_bytes(damaged(whole, rng))
+        for split in fixture.expected(root):
+            try:
+                errors = read_annotation(fixture.dataset, root, split, layout=fixture.layout).rejected
+            except AnnotationError as error:  # the file as a whole
+                errors = [error]
+            assert all(str(error).startswith(str(root)) for error in errors)
+        path.write_bytes(whole)
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """Cut off, with other bytes, with more bytes, or with fewer."""
+    if not data:
+        return data
+    start = rng.randrange(len(data))
+    end = start + rng.randrange(1, 30)
+    kind = rng.choice(("cut", "change", "insert", "delete"))
+    middle = {"cut": b"", "change": rng.randbytes(end - start), "insert": data[start:end] + b'"\xff{', "delete": b""}[kind]
+    return data[:start] + middle + (b"" if kind == "cut" else data[end:])

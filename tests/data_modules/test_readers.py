@@ -1,4 +1,4 @@
-"""Each data set, read from a miniature of its real layout (annotation facts as published)."""
+"""What readers share: lists of words, label files that may be hostile, what is not there. Layouts: `test_layouts.py`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,6 @@ from data_modules.datasets import DATASETS, load_samples
 from data_modules.readers.annotation import AnnotationError
 from data_modules.readers.corpus_npz import load_labels
 from data_modules.readers.tables import words_of
-
-
-def write(path: Path, text: str = "", encoding: str = "utf-8") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding=encoding)
-    return path
 
 
 def save_npz(path: Path, **corpora: dict[str, Any]) -> None:

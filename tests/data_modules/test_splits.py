@@ -44,12 +44,17 @@ def test_a_split_depends_on_the_seed_and_not_on_the_order_of_the_samples():
     samples = acted(20, 3)
     shuffled = random.Random(0).sample(samples, len(samples))
     one, other = (grouped_split(each, "actor", SHARES, seed=1) for each in (samples, shuffled))
-    assert {name: {s.id for s in part} for name, part in one.items()} == {name: {s.id for s in part} for name, part in other.items()}
+    assert {name: {s.id for s in part} for name, part in one.items()} == {
+        name: {s.id for s in part} for name, part in other.items()
+    }
     assert grouped_split(samples, "actor", SHARES, seed=2) != one
 
 
 def test_every_part_gets_a_group_however_uneven_they_are():
-    samples = [*acted(3, 1), *[Sample(f"9_{n}", "toy", "all", (Task.MER,), Media(Path("x")), meta={"actor": 9}) for n in range(500)]]
+    samples = [
+        *acted(3, 1),
+        *[Sample(f"9_{n}", "toy", "all", (Task.MER,), Media(Path("x")), meta={"actor": 9}) for n in range(500)],
+    ]
     for seed in range(20):
         assert all(grouped_split(samples, "actor", SHARES, seed=seed).values())
     with pytest.raises(ValueError, match="2 groups cannot be divided"):
@@ -88,7 +93,9 @@ def test_overlap_by_name_is_within_a_family_reported_and_removable():
 
 
 def test_sims_is_inside_sims_v2():
-    found = overlap({"CH-SIMSv2": clips("CH-SIMSv2", ["video_0001_0001", "aqgy1_1"])}, {"CH-SIMS": clips("CH-SIMS", ["video_0001_0001"])})
+    found = overlap(
+        {"CH-SIMSv2": clips("CH-SIMSv2", ["video_0001_0001", "aqgy1_1"])}, {"CH-SIMS": clips("CH-SIMS", ["video_0001_0001"])}
+    )
     assert [each.pairs for each in found] == [(("video_0001_0001", "video_0001_0001"),)]
 
 
