@@ -18,7 +18,12 @@ Root = Annotated[
     Path | None, typer.Option(envvar="DATA", help="data root, one folder per data set; the preset's data.root by default")
 ]
 Preset = Annotated[str, typer.Option(help="whose data.root is taken when --root is not given")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="as `nano-emox data list` writes it, e.g. MELD")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="as `nano-emox data list` writes it, e.g. MELD, or generic:FILE for a list of one's own"
+    ),
+]
 Layout = Annotated[
     str | None, typer.Option(help="as `nano-emox data list --json` names them; the first that is there by default")
 ]
@@ -44,7 +49,7 @@ def list_datasets(
 
 @data_app.command("check")
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME|all", help="a data set, or all that are found")],
+    name: Annotated[str, typer.Argument(metavar="NAME|all", help="a data set, generic:FILE, or all that are found")],
     root: Root = None,
     preset: Preset = "tiny",
     layout: Layout = None,
@@ -127,13 +132,13 @@ def overlap(
     from dataclasses import asdict
 
     from experiments.configuration import read_config
-    from experiments.data_tools.overlaps import find_overlap, print_overlap
+    from experiments.data_tools.overlaps import overlap_between, print_overlap
 
     config = read_config(preset)
     phases = list(dict.fromkeys(name for phase in config.phases.values() for name in phase.data))
     trained = [known_name(name.strip()) for name in train.split(",") if name.strip()] or phases
     scored = [known_name(name.strip()) for name in evaluation.split(",") if name.strip()] or list(config.evaluation.benchmarks)
-    found = find_overlap(trained, scored, data_root(root, preset), content=content)
+    found = overlap_between(trained, scored, data_root(root, preset), content=content)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=1))
     else:
@@ -167,8 +172,11 @@ def known_name(name: str) -> str:
     Raises:
         typer.BadParameter: no such data set; the message names the nearest.
     """
+    from data_modules.cards.own_clips import PREFIX
     from data_modules.datasets import DATASETS
 
+    if name.startswith(PREFIX):
+        return name
     names = {known.casefold(): known for known in DATASETS}
     if name.casefold() in names:
         return names[name.casefold()]

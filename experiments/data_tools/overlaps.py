@@ -9,14 +9,14 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from data_modules.datasets import DATASETS, read_annotation, splits_of
+from data_modules.datasets import card_of, read_annotation, splits_of
 from data_modules.features import ContentKeys
 from data_modules.record import Sample
 from data_modules.splits import Overlap, overlap
 from experiments.logs import console
 
 
-def find_overlap(train: Sequence[str], evaluation: Sequence[str], root: Path, *, content: bool) -> list[Overlap]:
+def overlap_between(train: Sequence[str], evaluation: Sequence[str], root: Path, *, content: bool) -> list[Overlap]:
     """Train splits against test splits of the data sets that are there; what is absent is left out, and named on the console.
 
     Args:
@@ -42,7 +42,7 @@ def print_overlap(found: Sequence[Overlap]) -> None:
 
 
 def _samples(names: Sequence[str], root: Path, split: str) -> dict[str, list[Sample]]:
-    there = [name for name in names if DATASETS[name].layout_in(root) and split in splits_of(name, root)]
+    there = [name for name in names if card_of(name).layout_in(root) and split in splits_of(name, root)]
     if absent := [name for name in names if name not in there]:
         console.print(f"[yellow]·[/] no {split} split below {escape(str(root))}: {', '.join(absent)}", soft_wrap=True)
     return {name: read_annotation(name, root, split).samples for name in there}

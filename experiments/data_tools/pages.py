@@ -121,8 +121,9 @@ def _index() -> str:
         "them are on this machine, `nano-emox data check NAME` compares one with what was published, `nano-emox data show NAME` shows a sample,\n"
         "`nano-emox data fixture NAME DIR` writes a miniature of it. Trees and records below come from these miniatures: their texts are invented."
     )
+    own = "Clips of your own, in a JSONL or a CSV: [generic.md](generic.md)."
     layouts = _list(f"`{layout}`: {what}" for layout, what in LAYOUTS.items())
-    return "\n\n".join((MADE, "# Data sets", intro, _table(head, rows), layouts)) + "\n"
+    return "\n\n".join((MADE, "# Data sets", intro, _table(head, rows), own, layouts)) + "\n"
 
 
 def _size(card: DatasetCard) -> str:

@@ -145,10 +145,27 @@ def test_fixture_writes_a_layout_says_what_is_wrong_on_purpose_and_overwrites_no
 def test_the_committed_pages_are_what_the_declarations_give():
     folder = REPOSITORY / "docs/datasets"
     pages = make_pages()
-    assert {path.name for path in folder.glob("*.md")} == set(pages), "run `nano-emox data pages`"
+    made = {path.name for path in folder.glob("*.md") if path.read_text(encoding="utf-8").startswith(MADE)}
+    assert made == set(pages), "run `nano-emox data pages`"
     for name, text in pages.items():
         assert (folder / name).read_text(encoding="utf-8") == text, f"{name} has drifted: run `nano-emox data pages`"
         assert text.startswith(MADE)
+
+
+def test_a_list_of_one_s_own_clips_is_checked_and_shown_too(tmp_path):
+    Folder(tmp_path / "mine").video("a.mp4")
+    Folder(tmp_path / "mine").text(
+        "list.jsonl", '{"video": "a.mp4", "label": "joy"}\n{"video": "b.mp4", "label": "joy"}\n{"label": 1}\n'
+    )
+    result = run("check", "generic:mine/list.jsonl", "--root", tmp_path, "--out", tmp_path / "out", "--workers", 1)
+    assert result.exit_code == 1
+    plain = json.loads(next((tmp_path / "out").rglob("check.json")).read_text())
+    assert [(s["listed"], s["usable"], s["broken_by_reason"]) for s in plain["splits"] if s["name"] == "train"] == [
+        (3, 1, {"missing": 1})
+    ]
+    shown = run("show", "generic:mine/list.jsonl", "--root", tmp_path, "--out", tmp_path / "a.png")
+    assert shown.exit_code == 0, shown.output
+    assert "joy" in shown.output
 
 
 def test_everything_works_where_the_model_s_libraries_are_not_installed(caer, tmp_path):
