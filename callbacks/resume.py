@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
+
+from callbacks.ranks import gather
 
 Identity = Mapping[str, str]
 
@@ -40,7 +41,7 @@ class RunState(Callback):
         # Runs on every rank, so it may gather.
         checkpoint["run"] = {
             "identity": dict(self.identity),
-            "ranks": _gather({"random": random_state(pl_module.device), "gradients": open_gradients(trainer, pl_module)}),
+            "ranks": gather({"random": random_state(pl_module.device), "gradients": open_gradients(trainer, pl_module)}),
         }
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -138,12 +139,3 @@ def restore_random(state: Mapping[str, Any], device: torch.device) -> None:
     torch.set_rng_state(state["torch"])
     if state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"], device)
-
-
-def _gather(own: Any) -> list[Any]:
-    """What every rank has, in rank order."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return [own]
-    gathered: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(gathered, own)
-    return gathered

@@ -123,15 +123,21 @@ class StoredFeatures:
         return features
 
     def prepare(self, samples: Iterable[Sample]) -> None:
-        """Find the addresses of all samples here, once, instead of in every worker."""
+        """Find the addresses of all samples, and compare the shards that hold them, here once instead of in every worker.
+
+        Raises:
+            DamagedShard: a shard is not what was written.
+        """
+        found = set()
         for sample in samples:
             try:
-                self.keys(sample.media)
+                found.add(self.keys(sample.media))
             except MediaError:
                 continue  # it will be reported, or raised, when the sample is drawn
         self.keys.save()
         for space in self.spaces.values():
             space.refresh()
+            space.require(found)
 
 
 def _absent(error: MediaError) -> MediaError:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from torch.utils.data import DataLoader
 
 from data_modules.datasets import DATASETS, load_samples
@@ -41,6 +42,7 @@ class AffectDataModule(LightningDataModule):
         seed: of everything that is drawn.
         num_workers: of the loaders; 0 reads in this process. Batches do not depend on it.
         on_bad: `error`, or `skip` to leave unreadable clips out of their batch and count them in `skips`.
+        timeout: seconds without a batch after which a hanging worker is an error that names what it reads.
         validation_batch_size: None is `batch_size`.
         validation_collate: of the validation, test and predict loaders; None is `collate`.
 
@@ -65,6 +67,7 @@ class AffectDataModule(LightningDataModule):
         seed: int = 0,
         num_workers: int = 0,
         on_bad: OnBad = "error",
+        timeout: float = 120.0,
         validation_batch_size: int | None = None,
         validation_collate: Collate | None = None,
     ) -> None:
@@ -83,6 +86,7 @@ class AffectDataModule(LightningDataModule):
         self.task_weights = {name: dict(shares) for name, shares in (task_weights or {}).items()}
         self.num_workers = num_workers
         self.on_bad: OnBad = on_bad
+        self.timeout = timeout
         self.validation_batch_size = validation_batch_size or batch_size
         self.validation_collate = validation_collate if validation_collate is not None else self.collate
         self.epoch_offset = 0
@@ -137,6 +141,8 @@ class AffectDataModule(LightningDataModule):
         if not samples:
             return []  # Lightning's word for: there is nothing to run
         rank, world_size = self._ranks()
+        if self.trainer is not None and isinstance(self.trainer.strategy, FSDPStrategy | ModelParallelStrategy):
+            rank, world_size = 0, 1  # where a forward pass needs all ranks, each needs as many batches: all of them
         listed = Listed(
             samples,
             self.inputs,
@@ -163,7 +169,7 @@ class AffectDataModule(LightningDataModule):
         return {
             "num_workers": self.num_workers,
             "pin_memory": torch.cuda.is_available(),
-            "timeout": 120 if self.num_workers else 0,  # a hung decoder is an error, not a silent stop
+            "timeout": self.timeout,
         }
 
     def _ranks(self) -> tuple[int, int]:

@@ -183,6 +183,9 @@ def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: Prompt
             task_weights={name: {Task(task): w for task, w in tasks.items()} for name, tasks in settings.tasks.items()},
             batch_size=settings.batch_size,
             steps_per_epoch=settings.steps_per_epoch,
+            num_workers=config.data.workers,
+            on_bad=config.data.on_bad,
+            timeout=config.data.timeout,
             inputs=inputs[phase.name],
             collate=Collator(
                 prompts, settings.modalities, max_length=config.model.max_length, over_long=config.model.over_long

@@ -81,12 +81,16 @@ def fetch_wheels(
 
 
 @app.command()
-def features(overrides: Overrides = None, preset: Preset = "tiny") -> None:
-    """Run the frozen towers once over every clip that training and the benchmarks need."""
+def features(
+    overrides: Overrides = None,
+    preset: Preset = "tiny",
+    verify: Annotated[bool, typer.Option("--verify", help="compare every stored shard with its checksum first")] = False,
+) -> None:
+    """Run the frozen towers once over every clip that training and the benchmarks need. A killed extraction continues."""
     from experiments.assembly import configure
     from experiments.extract import extract
 
-    extract(configure(preset, overrides or []))
+    extract(configure(preset, overrides or []), verify=verify)
 
 
 @app.command()
@@ -266,15 +270,19 @@ def main() -> None:
     try:
         app()
     except Exception as error:
+        from callbacks.accounting import AccountingError
         from callbacks.stability import NonFiniteError
+        from data_modules.features import DamagedShard
         from data_modules.media import MediaError
+        from data_modules.workers import WorkerError
         from nano_emox.batch import OverlongError
         from nano_emox.checkpoint_io import CheckpointError
         from nano_emox.config import ConfigError
         from nano_emox.metrics.fetch import FetchError
 
         ours = (ConfigError, MediaError, FetchError, OverlongError, CheckpointError, NonFiniteError)
-        if not isinstance(error, (*ours, FileNotFoundError, FileExistsError)):
+        faults = (AccountingError, DamagedShard, WorkerError)
+        if not isinstance(error, (*ours, *faults, FileNotFoundError, FileExistsError)):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)

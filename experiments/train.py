@@ -13,16 +13,20 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.utilities import rank_zero_only
 from rich.table import Table
 
+from callbacks.accounting import EpochAccounting
 from callbacks.curriculum import P2ECurriculum
 from callbacks.resume import Generations, RunState
 from callbacks.signals import StopOnSignal
 from callbacks.stability import NonFiniteGuard
 from data_modules.durable import append_line
+from data_modules.loading import OVER_LONG
+from experiments.accounting import AccountFile
 from experiments.assembly import checkpoints_of, make_data, make_model, make_prompts, phases_of
 from experiments.loggers import make_loggers
 from experiments.logs import console
 from experiments.progress import CurriculumProgress
 from experiments.resume import identity_of, newest_checkpoint, resume_directory, start_over, tidy
+from experiments.strategies import make_strategy
 from nano_emox.batch import Batch
 from nano_emox.checkpoint_io import WEIGHTS, DurableCheckpointIO
 from nano_emox.config import ExperimentConfig, save
@@ -63,6 +67,7 @@ def train(config: ExperimentConfig, *, fresh: bool = False) -> NanoEmoX:
             accelerator=config.trainer.accelerator,
             devices=config.trainer.devices,
             num_nodes=config.trainer.num_nodes,
+            strategy=make_strategy(config, len(phases)),
             precision=config.trainer.precision,  # type: ignore[arg-type]
             gradient_clip_val=config.trainer.gradient_clip_val,
             accumulate_grad_batches=config.trainer.accumulate_grad_batches,
@@ -77,6 +82,7 @@ def train(config: ExperimentConfig, *, fresh: bool = False) -> NanoEmoX:
             callbacks=[
                 state,
                 curriculum,
+                EpochAccounting(AccountFile(output / "accounting.jsonl"), config.data.max_skipped, allowed=(OVER_LONG,)),
                 NonFiniteGuard(sample_names, partial(append_event, output / "nonfinite.jsonl")),
                 CurriculumProgress(),
                 LearningRateMonitor("step"),

@@ -18,7 +18,9 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from tqdm import tqdm
 
+import experiments.extract
 import experiments.train
+from callbacks.feature_writer import FeatureWriter
 from data_modules.datasets import load_samples
 from data_modules.inputs import StoredFeatures
 from data_modules.synthetic.corpus import write_corpus
@@ -64,6 +66,7 @@ def overrides(root: Path) -> list[str]:
 
 def make_world(root: Path) -> None:
     """A small corpus, untrained tiny backbones, their features, and `preset.yaml`, which names them all."""
+    flush_often()
     write_corpus(root / "data", seed=5, clips=40, workers=1, progress=False)
     tiny.save_tiny(root / "weights", 5, lines(5, 400), vocabulary=1024)
     config = configure("tiny", [*overrides(root), f"output={root / 'first'}"])
@@ -112,6 +115,39 @@ class DrawLog(Callback):
             file.write(json.dumps(row) + "\n")
 
 
+class RankDifferences(Callback):
+    """Rank 0 writes down the largest difference between ranks in any parameter, after every batch and at every epoch's end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any) -> None:
+        self._compare(trainer, pl_module, "batch")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self._compare(trainer, pl_module, "epoch")
+
+    def _compare(self, trainer: Trainer, module: Any, when: str) -> None:
+        own = torch.cat([p.detach().double().flatten() for p in module.parameters()])
+        low, high = own.clone(), own.clone()
+        torch.distributed.all_reduce(low, torch.distributed.ReduceOp.MIN)
+        torch.distributed.all_reduce(high, torch.distributed.ReduceOp.MAX)
+        if trainer.is_global_zero:
+            row = {"phase": module.phase.name, "when": when, "step": trainer.global_step, "largest": float((high - low).max())}
+            with self.path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+def compare_ranks(path: str) -> None:
+    """Injected: put `RankDifferences` among the callbacks, behind the curriculum."""
+    make = experiments.train.Trainer
+
+    def watched(*, callbacks: list[Callback], **options: Any) -> Trainer:
+        return make(callbacks=[*callbacks, RankDifferences(Path(path))], **options)
+
+    experiments.train.Trainer = watched  # type: ignore[assignment, misc]
+
+
 # What `inject` may name: faults inside the process.
 
 
@@ -158,3 +194,8 @@ def spoil_features(world: Path, cache: Path, name: str) -> None:
     inputs.prepare([sample])
     space, key = inputs.spaces["visual"], inputs.keys(sample.media)
     space.write({key: {feature: torch.full_like(value, float("nan")) for feature, value in space.read(key).items()}})
+
+
+def flush_often() -> None:
+    """Injected: features reach the store every eight clips, so that a small corpus makes many shards."""
+    experiments.extract.FeatureWriter = partial(FeatureWriter, every=8)  # type: ignore[misc, assignment]
