@@ -84,18 +84,14 @@ def read_annotation(
 
 
 def splits_of(name: str, root: str | Path, *, layout: str | None = None, subset: str | None = None) -> tuple[str, ...]:
-    """The splits that can be asked for: those of the layout, or of the subset.
-
-    Raises:
-        KeyError, FileNotFoundError, ValueError: as `load_samples`.
-    """
+    """The splits that can be read below the root: those of the layout, or those of a subset; arguments as of `load_samples`."""
     card = card_of(name)
+    if subset is not None:
+        if subset not in card.subsets:
+            raise ValueError(f"{card.name} has no subset {subset!r}; it has {list(card.subsets)}")
+        return tuple(card.subsets[subset])
     reader = find_reader(card, Path(root), layout)
-    if subset is None:
-        return tuple(split for split in card.splits if split in reader.splits)
-    if subset not in card.subsets:
-        raise ValueError(f"{name} has no subset {subset!r}; it has {list(card.subsets)}")
-    return tuple(card.subsets[subset])
+    return tuple(split for split in card.splits if split in reader.splits)
 
 
 def card_of(name: str) -> DatasetCard:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from glob import escape
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from data_modules.media import MediaError, Reason, resolve_inside
@@ -87,6 +88,7 @@ class OwnClips:
         for _, row in lines:
             if not isinstance(row, AnnotationError) and isinstance(row.get("label"), str) and not row.get("candidates"):
                 labels.setdefault(_kind(row), set()).add(row["label"])
+        classes = {kind: tuple(sorted(found)) for kind, found in labels.items()}
         first_line: dict[str, int] = {}
 
         def of_split() -> Iterator[tuple[int, Row | AnnotationError]]:
@@ -108,8 +110,8 @@ class OwnClips:
                     yield line, row
 
         def sample(line: int | str, row: Row) -> Sample:
-            candidates = row.get("candidates") or labels.get(_kind(row), set())
-            return self._sample(row, split, tuple(sorted(candidates)), places, path, line)
+            candidates = tuple(sorted(row["candidates"])) if row.get("candidates") else classes.get(_kind(row), ())
+            return self._sample(row, split, candidates, places, path, line)
 
         yield from entries_as_samples(of_split(), sample, path)
 
@@ -125,7 +127,7 @@ class OwnClips:
                 raise AnnotationError(path, line, f"{name!r} has to be a list of texts, not {value!r}")
         tasks = _tasks(row, path, line)
         for task in tasks:
-            if row.get(NEEDS[task]) in (None, "", [], ()):
+            if not _has(row, NEEDS[task]):
                 problem = f"task {task.value!r} needs the field {NEEDS[task]!r}"
                 raise AnnotationError(path, line, problem, Fault.MISSING_FIELD)
         if not (row.get("video") or row.get("audio")):
@@ -167,8 +169,7 @@ class OwnClips:
 def _identity(row: Row) -> str:
     if "id" in row:
         return str(row["id"])
-    path = str(row.get("video") or row.get("audio") or "")
-    return PurePosixPath(path).with_suffix("").as_posix() if path else ""
+    return os.path.splitext(str(row.get("video") or row.get("audio") or ""))[0]  # noqa: PTH122 - once a line, and much faster
 
 
 def _kind(row: Row) -> str:
@@ -177,9 +178,13 @@ def _kind(row: Row) -> str:
     return ",".join(sorted(map(str, [tasks] if isinstance(tasks, str) else tasks)))
 
 
+def _has(row: Row, name: str) -> bool:
+    return row.get(name) not in (None, "", [], ())
+
+
 def _tasks(row: Row, path: Path, line: int | str) -> tuple[Task, ...]:
     if "tasks" not in row:
-        found = tuple(task for task in Task if task is not Task.MIR and row.get(NEEDS[task]) not in (None, "", [], ()))
+        found = tuple(task for task, need in NEEDS.items() if need in row and task is not Task.MIR and _has(row, need))
         if not found:
             problem = f"answers no task; it needs one of {sorted(set(NEEDS.values()))}"
             raise AnnotationError(path, line, problem, Fault.MISSING_FIELD)
@@ -254,14 +259,17 @@ class _Places:
     """Paths that stay below a folder: names are checked as text, each folder is looked up once."""
 
     top: Path
-    _inside: dict[str, Path] = field(default_factory=dict)
+    _inside: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._start = str(self.top)
 
     def inside(self, name: str) -> Path:
         if "://" in name:
             raise MediaError(name, Reason.OUTSIDE_ROOT, "an address; download the file and give its path")
-        path = self.top / name
-        parent = str(path.parent)
-        if parent not in self._inside or ".." in name or "\\" in name or path.is_symlink():
+        path = os.path.join(self._start, name)  # noqa: PTH118 - twice a line, and much faster
+        parent = os.path.dirname(path)  # noqa: PTH120
+        if parent not in self._inside or ".." in name or "\\" in name or os.path.islink(path):  # noqa: PTH114
             resolve_inside(self.top, name)  # raises where it leads out
-            self._inside[parent] = path.parent
-        return path
+            self._inside.add(parent)
+        return Path(path)

@@ -1,4 +1,4 @@
-"""What readers share: lists of words, label files that may be hostile, what is not there. Layouts: `test_layouts.py`."""
+"""What readers share: word lists, label files that cannot run code, names of what is missing, cards."""
 
 from __future__ import annotations
 
