@@ -25,9 +25,7 @@ class FeatureWriter(BasePredictionWriter):
         absent: keys of clips that no writer's modality can be had from; whoever reads the clips appends to it.
     """
 
-    def __init__(
-        self, writers: Mapping[str, Callable[[Records], None]], every: int = 256, absent: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, writers: Mapping[str, Callable[[Records], None]], every: int = 256, absent: Sequence[str] = ()) -> None:
         super().__init__(write_interval="batch")
         self.writers = dict(writers)
         self.every = every

@@ -5,6 +5,7 @@ It knows no tokenizer and no model: `inputs` says what is read of a clip, `colla
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,6 +99,15 @@ class AffectDataModule(LightningDataModule):
         if prepare is not None:
             training = [sample for samples in self.groups.values() for sample in samples]
             prepare([*training, *self.validation, *self.test])
+
+    def manifest(self) -> str:
+        """SHA-256 (hex, 16 characters) of what is listed for training, in order: ids, tasks and labels, not where media lie."""
+        digest = hashlib.sha256()
+        for name, samples in self.groups.items():
+            for s in samples:
+                listed = (name, s.dataset, s.id, [str(task) for task in s.tasks], s.subtitle, s.label, s.words, s.score)
+                digest.update(repr((*listed, s.description, s.response)).encode())
+        return digest.hexdigest()[:16]
 
     def train_dataloader(self) -> TrainingLoader:
         """Batches of the mixture; resumable inside an epoch."""

@@ -22,6 +22,7 @@ from experiments.logs import calm
 from experiments.overlap import find_overlap
 from nano_emox.backbones import TOWERS, load_model, load_tokenizer, load_towers
 from nano_emox.batch import Collator
+from nano_emox.checkpoint_io import WEIGHTS, read_weights
 from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, require_paths
 from nano_emox.encoders import FrozenEncoder
 from nano_emox.metrics.lexicon import Lexicon, load_lexicon
@@ -71,7 +72,7 @@ def stages(config: ExperimentConfig) -> list[str]:
 
 def checkpoints_of(config: ExperimentConfig, phases: Iterable[str]) -> list[Path]:
     """The boundary checkpoints of phases."""
-    return [Path(config.output) / f"{name}.ckpt" for name in phases]
+    return [Path(config.output) / f"{name}{WEIGHTS}" for name in phases]
 
 
 def found_datasets(config: ExperimentConfig, names: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -99,7 +100,7 @@ def make_model(config: ExperimentConfig, *, online: bool = False, init_from: Seq
     for path in init_from:
         if not path.is_file():
             raise FileNotFoundError(f"no checkpoint {path}; `make {path.stem.split('_')[0]}` trains it")
-        model.init_from(torch.load(path, map_location="cpu", weights_only=True)["state_dict"], str(path))
+        model.init_from(read_weights(path), str(path))
     return model
 
 

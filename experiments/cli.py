@@ -94,12 +94,16 @@ def features(
 
 
 @app.command()
-def train(overrides: Overrides = None, preset: Preset = "tiny") -> None:
-    """Train the phases named by run=[...], or the whole curriculum in one process."""
+def train(
+    overrides: Overrides = None,
+    preset: Preset = "tiny",
+    fresh: Annotated[bool, typer.Option("--fresh", help="start over; what was there is moved aside")] = False,
+) -> None:
+    """Train the phases named by run=[...], or the whole curriculum in one process. A run that was cut goes on."""
     from experiments.assembly import configure
     from experiments.train import train as fit
 
-    fit(configure(preset, overrides or []))
+    fit(configure(preset, overrides or []), fresh=fresh)
 
 
 @app.command()
@@ -293,6 +297,8 @@ def _errors_of_use() -> tuple[type[Exception], ...]:
         "data_modules.features": "DamagedShard",
         "data_modules.workers": "WorkerError",
         "callbacks.accounting": "AccountingError",
+        "callbacks.stability": "NonFiniteError",
+        "nano_emox.checkpoint_io": "CheckpointError",
         "nano_emox.batch": "OverlongError",
         "nano_emox.metrics.fetch": "FetchError",
     }

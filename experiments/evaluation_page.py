@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -176,7 +175,6 @@ def log_tables(config: ExperimentConfig, report: EvaluationReport, predictions: 
     columns = ["data set", "clips", "score", "value", "low", "high", "released protocol"]
     answers = [[p.dataset, p.task, p.id, *map(str, compared(p, lexicon)), p.text] for p in predictions]
     published = [[r.model, r.dataset, r.score, r.value, r.source, r.note] for r in published_scores()]
-    shutil.rmtree(Path(config.output) / "logs" / "evaluate", ignore_errors=True)  # Lightning would, with a warning
     for logger in make_loggers(config, "evaluate"):
         logger.log_metrics({f"evaluate/{name}": value for name, value in report.scores.items()})
         if isinstance(logger, WandbLogger):

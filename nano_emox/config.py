@@ -191,6 +191,7 @@ class TrainerConfig:
     gradient_clip_val: float = 1.0
     accumulate_grad_batches: int = 1
     log_every_n_steps: int = 10
+    checkpoint_every_n_steps: int = 500  # optimizer steps; besides, one at every epoch's end. 0: only those
     threads: int = 0  # of the CPU, for torch; 0 is torch's own choice
 
 
@@ -317,6 +318,8 @@ def _check(config: ExperimentConfig) -> None:
                 raise ConfigError(f"phases.{name}.init_from: no phase {other!r}; there are {', '.join(config.phases)}")
         if phase.epochs < 1 or phase.steps_per_epoch < 1 or phase.batch_size < 1:
             raise ConfigError(f"phases.{name}: epochs, steps_per_epoch and batch_size must be at least 1")
+    if config.trainer.checkpoint_every_n_steps < 0:
+        raise ConfigError("trainer.checkpoint_every_n_steps must be at least 0 (0: only at the ends of epochs)")
     if config.data.clips < 1 or config.data.workers < 0:
         raise ConfigError("data.clips must be at least 1 and data.workers at least 0")
     if not 0 <= config.data.max_skipped <= 1 or config.data.timeout <= 0 or config.wandb.timeout <= 0:

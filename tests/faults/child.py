@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import threading
+import time
+import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,13 +16,20 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from tqdm import tqdm
 
+import experiments.extract
 import experiments.train
+from callbacks.feature_writer import FeatureWriter
+from data_modules.datasets import load_samples
+from data_modules.inputs import StoredFeatures
 from data_modules.synthetic.corpus import write_corpus
 from experiments import cli
-from experiments.assembly import configure
+from experiments.assembly import configure, make_inputs
 from experiments.extract import extract
 from nano_emox import tiny
+from nano_emox.config import save
+from nano_emox.model import NanoEmoX
 from nano_emox.text_stream import lines
 
 PHASES = ("phase1_speech", "phase1_visual", "phase2", "phase3")
@@ -54,14 +65,18 @@ def overrides(root: Path) -> list[str]:
 
 
 def make_world(root: Path) -> None:
-    """A small corpus, untrained tiny backbones, and their features."""
+    """A small corpus, untrained tiny backbones, their features, and `preset.yaml`, which names them all."""
+    flush_often()
     write_corpus(root / "data", seed=5, clips=40, workers=1, progress=False)
     tiny.save_tiny(root / "weights", 5, lines(5, 400), vocabulary=1024)
-    extract(configure("tiny", [*overrides(root), f"output={root / 'first'}"]))
+    config = configure("tiny", [*overrides(root), f"output={root / 'first'}"])
+    extract(config)
+    save(config, root / "preset.yaml")  # one file is read faster than so many overrides
 
 
 def command(arguments: list[str], draws: str, inject: str) -> None:
     """The real entry point, with an observer among the Trainer's callbacks."""
+    tqdm.set_lock(threading.RLock())  # its own would be a semaphore, which a killed process leaves behind
     experiments.train.Trainer = partial(_watched, draws=Path(draws))  # type: ignore[misc, assignment]
     if inject:
         name, *values = inject.split(":")
@@ -75,12 +90,17 @@ def _watched(*, callbacks: list[Callback], draws: Path, **options: Any) -> Train
 
 
 class DrawLog(Callback):
-    """Writes down which samples every batch had, once it has been trained on."""
+    """Writes down what every batch was trained on, and with what optimizer, once it has been trained on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        names = {parameter: name for name, parameter in pl_module.named_parameters()}
+        groups = [
+            {key: [names[p] for p in value] if key == "params" else value for key, value in group.items()}
+            for group in trainer.optimizers[0].param_groups
+        ]
         row = {
             "life": os.getpid(),
             "batch": trainer.fit_loop.total_batch_idx,
@@ -88,6 +108,8 @@ class DrawLog(Callback):
             "phase": pl_module.phase.name,
             "rank": trainer.global_rank,
             "samples": [f"{item.sample.dataset}/{item.sample.id}/{item.task.value}" for item in batch.items],
+            "trainable": zlib.crc32(repr([n for n, p in pl_module.named_parameters() if p.requires_grad]).encode()),
+            "groups": zlib.crc32(json.dumps(groups, sort_keys=True).encode()),  # learning rates among them
         }
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
@@ -124,3 +146,56 @@ def compare_ranks(path: str) -> None:
         return make(callbacks=[*callbacks, RankDifferences(Path(path))], **options)
 
     experiments.train.Trainer = watched  # type: ignore[assignment, misc]
+
+
+# What `inject` may name: faults inside the process.
+
+
+def slow_disk(seconds: str) -> None:
+    """Every sync takes a while longer, so that a save has a duration that a signal can hit."""
+    sync = os.fsync
+
+    def slow(handle: int) -> None:
+        time.sleep(float(seconds))
+        sync(handle)
+
+    os.fsync = slow
+
+
+def nan_loss(*steps: str) -> None:
+    """The loss of these optimizer steps (from 0) is NaN."""
+    step = NanoEmoX.training_step
+
+    def broken(self: NanoEmoX, batch: Any, batch_idx: int) -> torch.Tensor:
+        loss = step(self, batch, batch_idx)
+        return loss * float("nan") if str(self.trainer.global_step) in steps else loss
+
+    NanoEmoX.training_step = broken  # type: ignore[method-assign]
+
+
+def nan_gradient(*steps: str) -> None:
+    """One element of one gradient is infinite in these optimizer steps."""
+
+    def broken(self: NanoEmoX) -> None:
+        if str(self.trainer.global_step) in steps:
+            next(p.grad for p in self.parameters() if p.grad is not None).view(-1)[0] = float("inf")
+
+    NanoEmoX.on_after_backward = broken  # type: ignore[method-assign, assignment]
+
+
+def spoil_features(world: Path, cache: Path, name: str) -> None:
+    """A copy of the feature store in which one clip's visual features are NaN."""
+    shutil.copytree(world / "features", cache)
+    config = configure(str(world / "preset.yaml"), [f"cache={cache}"])
+    inputs = make_inputs(config, ("visual", "face", "speech"))
+    assert isinstance(inputs, StoredFeatures)
+    dataset, sample_id = name.split("/")[:2]
+    sample = next(s for s in load_samples(dataset, config.data.root, "train") if s.id == sample_id)
+    inputs.prepare([sample])
+    space, key = inputs.spaces["visual"], inputs.keys(sample.media)
+    space.write({key: {feature: torch.full_like(value, float("nan")) for feature, value in space.read(key).items()}})
+
+
+def flush_often() -> None:
+    """Injected: features reach the store every eight clips, so that a small corpus makes many shards."""
+    experiments.extract.FeatureWriter = partial(FeatureWriter, every=8)  # type: ignore[misc, assignment]

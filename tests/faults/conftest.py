@@ -54,7 +54,7 @@ def world(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def make_run(world) -> Callable[..., Run]:
     """A run of the whole curriculum in that world: `make_run(output, "key=value", ...)`."""
-    return lambda output, *more: Run(output, *child.overrides(world), *more)
+    return lambda output, *overrides: Run(world, output, *overrides)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from callbacks.resume import generations
+from nano_emox.checkpoint_io import read_weights
 from tests.faults import child
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -82,20 +87,28 @@ class Run:
     """A training run, in as many lives as it takes.
 
     Args:
+        world: the directory that `tests.faults.child.make_world` has filled.
         output: its directory.
-        overrides: of the configuration, `key=value`, the world's among them.
+        overrides: of the configuration, `key=value`.
     """
 
-    def __init__(self, output: Path, *overrides: str) -> None:
-        self.output, self.overrides = output, overrides
+    def __init__(self, world: Path, output: Path, *overrides: str) -> None:
+        self.world, self.output, self.overrides = world, output, overrides
         self.draws = output.parent / f"{output.name}.draws.jsonl"
         self.lives = 0
 
-    def live(self, *more: str, inject: str = "", env: Mapping[str, str] | None = None) -> Life:
-        """Start `nano-emox train` once more; `inject` names a function of `tests.faults.child` that breaks something."""
+    def live(self, *more: str, inject: str = "", env: Mapping[str, str] | None = None, output: Path | None = None) -> Life:
+        """Start `nano-emox train` once more.
+
+        Args:
+            more: arguments and overrides of this life.
+            inject: `name:value:...`, a function of `tests.faults.child` that breaks something, and its arguments.
+            env: environment variables.
+            output: file that takes what is printed; None is beside the run's directory.
+        """
         self.lives += 1
-        log = self.output.parent / f"{self.output.name}.life{self.lives}.txt"
-        arguments = ["train", *more, "--preset", "tiny", f"output={self.output}", *self.overrides]
+        log = output or self.output.parent / f"{self.output.name}.life{self.lives}.txt"
+        arguments = ["train", "--preset", str(self.world / "preset.yaml"), f"output={self.output}", *self.overrides, *more]
         return Life(child.command, arguments, str(self.draws), inject, output=log, env=env)
 
     def finish(self, *more: str, **options: Any) -> Life:
@@ -114,3 +127,37 @@ class Run:
     def draws_so_far(self) -> int:
         """Batches trained on, by all lives together."""
         return self.draws.read_bytes().count(b"\n") if self.draws.exists() else 0
+
+    def by_batch(self, rank: int = 0) -> list[dict[str, Any]]:
+        """The rows of a rank in batch order, each batch once: the life that applied it last is the one that counts.
+
+        Raises:
+            AssertionError: a batch is missing, or two lives saw it differently.
+        """
+        rows: dict[int, dict[str, Any]] = {}
+        for row in (row for row in self.drawn() if row["rank"] == rank):
+            batch = row["batch"]
+            assert rows.get(batch, row) | {"life": row["life"]} == row, f"two lives differ in batch {batch}"
+            rows[batch] = row
+        assert sorted(rows) == list(range(len(rows))), f"batches {sorted(rows)}"
+        return [{key: value for key, value in rows[batch].items() if key != "life"} for batch in sorted(rows)]
+
+    def weights(self) -> dict[str, Tensor]:
+        """All phases' results, by `phase: parameter`."""
+        return {
+            f"{phase}: {name}": value
+            for phase in child.PHASES
+            for name, value in read_weights(self.output / f"{phase}.safetensors").items()
+        }
+
+    def checkpoints(self) -> list[Path]:
+        """The run's checkpoints, newest first."""
+        return generations(self.output / "resume" / "p2e")
+
+
+def assert_same(run: Run, whole: Run, rank: int = 0) -> None:
+    """Bit-equal weights after every phase; the same samples in the same batches, with the same trainable names and groups."""
+    mine, theirs = run.weights(), whole.weights()
+    assert mine.keys() == theirs.keys()
+    assert [name for name, value in mine.items() if not torch.equal(value, theirs[name])] == []
+    assert run.by_batch(rank) == whole.by_batch(rank)
