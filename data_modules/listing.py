@@ -44,7 +44,7 @@ def look_for(root: Path) -> list[Presence]:
             tasks=tuple(task.value for task in card.tasks),
             language=str(getattr(card.reader, "language", "")),
             places={layout: str(root / reader.marker) for layout, reader in card.layouts.items()},
-            found=tuple(layout for layout, reader in card.layouts.items() if (root / reader.marker).exists()),
+            found=tuple(layout for layout, reader in card.layouts.items() if any(root.glob(reader.marker))),
             splits=card.splits,
             published=dict(card.published),
             licence=card.licence,

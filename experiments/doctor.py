@@ -103,7 +103,8 @@ def _data(table: Table, config: ExperimentConfig) -> int:
     for name, role in wanted.items():
         card = card_of(name)
         places = card.places(root)
-        found = next((place for place in places if place.exists()), None)
+        layout = card.layout_in(root)
+        found = next(root.glob(card.layouts[layout].marker)) if layout else None
         if found:
             table.add_row(
                 OK,

@@ -19,6 +19,7 @@ from data_modules.readers.annotation import Annotation, AnnotationError
 from data_modules.record import Sample
 from data_modules.synthetic.corpus import MANIFEST
 
+AS_PUBLISHED = ("original", "unibench")  # layouts with the release's own splits; others are parts of it, or merge some
 Files = Mapping[Path, FileReport]
 
 
@@ -28,7 +29,7 @@ def check_dataset(
     *,
     layout: str | None = None,
     ledger: Ledger | None = None,
-    workers: int = 1,
+    workers: int = 0,
     decode: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> DatasetCheck:
@@ -37,7 +38,7 @@ def check_dataset(
     Args:
         layout: of the card's; None is the first one that is there.
         ledger: takes every finding as it comes and gives those of an earlier check back.
-        workers: processes.
+        workers: processes; 0 for none but this one, where a file that crashes the decoder ends it.
         decode: every file to its end, instead of its header and packets.
         progress: called with the number of clips done and of all clips.
 
@@ -49,18 +50,22 @@ def check_dataset(
     reader = find_reader(card, root, layout)
     found = {split: _annotation(card, root, split, layout) for split in card.splits if split in reader.splits}
     samples = [sample for annotation in found.values() if not isinstance(annotation, str) for sample in annotation.samples]
-    files = check_files_of(samples, ledger or Ledger(), workers=workers, decode=decode, progress=progress)
+    files = check_files_of(samples, Ledger() if ledger is None else ledger, workers=workers, decode=decode, progress=progress)
+    here = next(key for key, value in card.layouts.items() if value is reader)
     synthetic = (root / MANIFEST).is_file()
+    counts = card.published if not synthetic and here in (next(iter(card.layouts)), *AS_PUBLISHED) else {}
     splits: list[SplitCheck] = []
     lengths: list[list[float]] = []
     seen: set[str] = set()
     for split, annotation in found.items():
-        published = None if synthetic else card.published.get(split)
+        published = counts.get(split)
         if isinstance(annotation, str):
             splits.append(SplitCheck(split, published, unread=annotation))
             lengths.append([])
             continue
-        rejected = [error for error in annotation.rejected if str(error) not in seen]  # without official splits, each repeats them
+        rejected = [
+            error for error in annotation.rejected if str(error) not in seen
+        ]  # without official splits, each repeats them
         seen |= {str(error) for error in rejected}
         checked, seconds = check_split(split, annotation.samples, rejected, files, published)
         splits.append(checked)
@@ -70,13 +75,13 @@ def check_dataset(
         checked.durations = histogram(seconds, step)
     return DatasetCheck(
         dataset=name,
-        layout=next(key for key, value in card.layouts.items() if value is reader),
+        layout=here,
         root=str(root),
         synthetic=synthetic,
         decoded=decode,
         splits=splits,
         duplicates=find_duplicates(samples, files),
-        published=None if synthetic else card.published.get("all"),
+        published=counts.get("all"),
     )
 
 
@@ -84,7 +89,7 @@ def check_files_of(
     samples: Sequence[Sample],
     ledger: Ledger,
     *,
-    workers: int = 1,
+    workers: int = 0,
     decode: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[Path, FileReport]:
@@ -93,7 +98,8 @@ def check_files_of(
     for index, sample in enumerate(samples):
         for path in _paths(sample):
             clips_of[path].append(index)
-    jobs = [job_of(path, decode=decode) for path in clips_of]
+    many = {_sound(sample) for sample in samples if sample.media.span} | {s.media.video for s in samples if s.media.span}
+    jobs = [job_of(path, decode=decode, of_many=path in many) for path in clips_of]
     sizes = Counter(job.size for job in jobs)  # files of different sizes differ: they need not be read to know it
     jobs = [replace(job, digest=sizes[job.size] > 1 and job.size > 0) for job in jobs]
     left = [len(_paths(sample)) for sample in samples]
@@ -174,6 +180,13 @@ def _annotation(card: DatasetCard, root: Path, split: str, layout: str | None) -
         return str(error)
 
 
+def _sound(sample: Sample) -> Path:
+    """The file that its sound is taken from."""
+    path = sample.media.audio or sample.media.video
+    assert path is not None
+    return path
+
+
 def _paths(sample: Sample) -> list[Path]:
     return [path for path in (sample.media.video, sample.media.audio) if path is not None]
 
@@ -181,8 +194,7 @@ def _paths(sample: Sample) -> list[Path]:
 def _check_sample(sample: Sample, files: Files, split: SplitCheck) -> float | None:
     """Put a sample under what is to be said about it; the clip's length in seconds, where it is usable and known."""
     media = sample.media
-    sound = media.audio or media.video
-    assert sound is not None
+    sound = _sound(sample)
     seen = files[media.video].problems.get(VIDEO) if media.video is not None else None
     heard = files[sound].problems.get(AUDIO)
     for path, problem in ((media.video, seen), (sound, heard)):
@@ -193,10 +205,12 @@ def _check_sample(sample: Sample, files: Files, split: SplitCheck) -> float | No
         split.broken.append(Finding(sample.id, heard[0], f"{sound}: {heard[1]}; nothing is left of the clip"))
         return None
     report = files[media.video or sound]
-    if media.span is not None and report.seconds is not None and media.span[1] > report.seconds + 1:
-        message = f"{report.seconds:.2f} s long; the clip is to end at {media.span[1]:.2f} s"
-        split.broken.append(Finding(sample.id, Reason.TRUNCATED.value, f"{media.video}: {message}"))
-        return None
+    if media.span is not None and report.seconds is not None:
+        start, end = media.span
+        if report.seconds <= start or report.seconds - start < 0.9 * (end - start) - 0.25:
+            message = f"{report.seconds:.2f} s long, where a clip from {start:.2f} to {end:.2f} s was to be"
+            split.broken.append(Finding(sample.id, Reason.TRUNCATED.value, f"{media.video or sound}: {message}"))
+            return None
     if seen is not None:
         split.without_video.append(Finding(sample.id, seen[0], f"{media.video}: {seen[1]}"))
     if heard is not None:

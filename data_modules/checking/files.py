@@ -14,7 +14,16 @@ from typing import Any
 import av
 import numpy as np
 
-from data_modules.containers import MAX_SECONDS, MediaError, Reason, declared_seconds, image_files, opened
+from data_modules.containers import (
+    MAX_FILE_SECONDS,
+    MAX_FRAMES,
+    MAX_SECONDS,
+    MediaError,
+    Reason,
+    declared_seconds,
+    image_files,
+    opened,
+)
 from data_modules.content import file_digest
 
 SILENCE = 1e-3  # of full scale, -60 dB: a track that never exceeds it is silent
@@ -30,6 +39,7 @@ class FileJob:
         modified: modification time in nanoseconds; of a directory, the latest.
         digest: whether its content is to be compared with that of others.
         decode: whether all of it is decoded.
+        of_many: it holds many clips, so it may be longer than one.
     """
 
     path: Path
@@ -37,11 +47,12 @@ class FileJob:
     modified: int
     digest: bool = False
     decode: bool = False
+    of_many: bool = False
 
     @property
     def key(self) -> str:
         """What a finding is remembered under: another state of the file, or a fuller check, is another key."""
-        return f"{self.path}|{self.size}|{self.modified}|{'decode' if self.decode else 'light'}"
+        return f"{self.path}|{self.size}|{self.modified}|{'decode' if self.decode else 'light'}{'|of many' * self.of_many}"
 
 
 @dataclass(frozen=True)
@@ -70,14 +81,15 @@ class FileReport:
         return cls(problems={VIDEO: (reason.value, hint), AUDIO: (reason.value, hint)})
 
 
-def job_of(path: Path, *, decode: bool = False) -> FileJob:
+def job_of(path: Path, *, decode: bool = False, of_many: bool = False) -> FileJob:
     """The job for a file as it is now; nothing is opened."""
     try:
         files = image_files(path) if path.is_dir() else [path]
         states = [file.stat() for file in files]
     except (OSError, MediaError):
-        return FileJob(path, -1, 0, decode=decode)
-    return FileJob(path, sum(s.st_size for s in states), max(s.st_mtime_ns for s in states), decode=decode)
+        return FileJob(path, -1, 0, decode=decode, of_many=of_many)
+    size, modified = sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
+    return FileJob(path, size, modified, decode=decode, of_many=of_many)
 
 
 def check_file(job: FileJob) -> FileReport:
@@ -139,21 +151,24 @@ class _Track:
         rate = getattr(self.stream, "average_rate", None)
         return self.packets / float(rate) if rate else 0.0
 
-    def problem(self, absent: Reason, decoded: bool) -> tuple[str, str] | None:
+    def problem(self, absent: Reason, job: FileJob) -> tuple[str, str] | None:
         if not self.packets:
             return absent.value, "the stream holds nothing"
-        if self.seconds > MAX_SECONDS:
-            return Reason.TOO_LONG.value, f"{self.seconds:.0f} s; at most {MAX_SECONDS:.0f} s"
+        most = MAX_FILE_SECONDS if job.of_many else MAX_SECONDS
+        if self.seconds > most:
+            return Reason.TOO_LONG.value, f"{self.seconds:.0f} s; at most {most:.0f} s"
+        if absent is Reason.NO_VIDEO and self.packets > MAX_FRAMES * most / MAX_SECONDS:
+            return Reason.TOO_MANY_FRAMES.value, f"{self.packets:,} frames; a clip has at most {MAX_FRAMES:,}"
         if self.declared is not None and self.seconds < 0.9 * self.declared - 0.25:
             return Reason.TRUNCATED.value, f"{self.seconds:.2f} s where the header says {self.declared:.2f} s"
-        if decoded and not self.frames:
+        if job.decode and not self.frames:
             return Reason.UNREADABLE.value, "nothing of the stream decodes"
         return None
 
 
 def _streams(job: FileJob) -> FileReport:
     problems: dict[str, tuple[str, str]] = {}
-    with opened(job.path) as container:
+    with opened(job.path, of_many=job.of_many) as container:
         tracks = {kind: _Track(found[0]) for kind, found in _found(container).items() if found}
         by_index = {track.stream.index: (kind, track) for kind, track in tracks.items()}
         for packet in container.demux([track.stream for track in tracks.values()]) if tracks else ():
@@ -175,7 +190,7 @@ def _streams(job: FileJob) -> FileReport:
         for kind, absent in ((VIDEO, Reason.NO_VIDEO), (AUDIO, Reason.NO_AUDIO)):
             if kind not in tracks:
                 problems[kind] = (absent.value, f"the file has no {kind} stream")
-            elif kind not in problems and (problem := tracks[kind].problem(absent, job.decode)):
+            elif kind not in problems and (problem := tracks[kind].problem(absent, job)):
                 problems[kind] = problem
         return FileReport(
             problems=problems,

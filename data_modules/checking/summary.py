@@ -130,7 +130,8 @@ class DatasetCheck:
         what = {"content": "one content", "id": "one id"}
         for kind, noun in what.items():
             if leaks := [duplicate for duplicate in self.duplicates if duplicate.leak and duplicate.kind == kind]:
-                sentences.append(f"{len(leaks):,} times {noun} in train and in another split, e.g. {leaks[0].named()}")
+                times = "once" if len(leaks) == 1 else f"{len(leaks):,} times"
+                sentences.append(f"{times} {noun} in train and in another split, e.g. {leaks[0].named()}")
         return sentences
 
     def as_json(self) -> dict[str, Any]:

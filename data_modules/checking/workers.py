@@ -21,10 +21,13 @@ Found = list[tuple[FileJob, FileReport]]
 def check_in_processes(jobs: Iterable[FileJob], workers: int) -> Iterator[Found]:
     """Findings as they come, a few files at a time, in no fixed order; every job is in exactly one list.
 
-    Processes are spawned, so a script that calls this needs `if __name__ == "__main__":`.
+    Processes are spawned, so a script that calls this needs `if __name__ == "__main__":`. Without workers, all is done here.
     """
     waiting = iter(jobs)
     chunk = list(islice(waiting, CHUNK))
+    while chunk and not workers:
+        yield check_files(chunk)
+        chunk = list(islice(waiting, CHUNK))
     while chunk:
         running: dict[Future[Found], list[FileJob]] = {}
         with _pool(workers) as pool:

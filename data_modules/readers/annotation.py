@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from data_modules.media import MediaError
+from data_modules.containers import MediaError
 from data_modules.record import Sample, Task
 
 Entry = TypeVar("Entry")

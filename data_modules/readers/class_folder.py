@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_modules.media import resolve_inside
+from data_modules.containers import resolve_inside
 from data_modules.readers.annotation import AnnotationError, entries_as_samples
 from data_modules.readers.lookup import VIDEO, Folder
 from data_modules.readers.tables import one_of, split_file, text_of

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_modules.media import MediaError, Reason, resolve_inside
+from data_modules.containers import MediaError, Reason, resolve_inside
 from data_modules.record import Media
 
 VIDEO = (".mp4", ".avi", ".flv", ".mkv", ".webm")

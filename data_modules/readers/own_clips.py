@@ -12,7 +12,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from data_modules.media import MediaError, Reason, resolve_inside
+from data_modules.containers import MediaError, Reason, resolve_inside
 from data_modules.readers.annotation import AnnotationError, Fault, entries_as_samples
 from data_modules.readers.tables import rows_of, text_of, words_of
 from data_modules.record import ChainOfEmpathy, Media, Sample, Task, Turn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from data_modules.checking.summary import DatasetCheck
 from data_modules.datasets import card_of
 from data_modules.durable import write_atomically
 from experiments.data_tools.page import index_page, report_page
-from experiments.data_tools.strips import strips_of
 from experiments.data_tools.tables import print_checks
 from experiments.logs import console
 
@@ -28,6 +28,11 @@ class ClipsPerSecond(ProgressColumn):
         """As text; a dash before the first clip."""
         speed = task.finished_speed or task.speed
         return Text("–" if speed is None else f"{speed:,.0f} clips/s", style="progress.data.speed")
+
+
+def folder_of(dataset: str) -> str:
+    """Where a data set's reports go, below `--out`."""
+    return re.sub(r"[^\w.+-]+", "_", dataset)
 
 
 def check_and_report(
@@ -48,7 +53,7 @@ def check_and_report(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for name in names:
             bar = progress.add_task(name, total=None)
-            ledger = Ledger(out / name / "files.jsonl", fresh=again)
+            ledger = Ledger(out / folder_of(name) / "files.jsonl", fresh=again)
             try:
                 check = check_dataset(
                     name, root, layout=layout, ledger=ledger, workers=workers, decode=decode,
@@ -56,13 +61,21 @@ def check_and_report(
                 )  # fmt: skip
             finally:
                 ledger.close()
-            strips = strips_of(name, root, check.layout, frames) if frames else []
-            write_atomically(out / name / "check.json", json.dumps(check.as_json(), ensure_ascii=False, indent=1))
-            write_atomically(out / name / "check.html", report_page(check, card_of(name), strips))
+            strips: list[tuple[str, bytes]] = []
+            if frames:
+                from experiments.data_tools.strips import strips_of  # torch takes seconds to import; a check has no need of it
+
+                strips = strips_of(name, root, check.layout, frames)
+            write_atomically(out / folder_of(name) / "check.json", json.dumps(check.as_json(), ensure_ascii=False, indent=1))
+            write_atomically(out / folder_of(name) / "check.html", report_page(check, card_of(name), strips))
             checks.append(check)
     if all_found:
         write_atomically(out / "index.html", index_page(checks, root))
     print_checks(checks)
-    pages = out / "index.html" if all_found else out / names[0] / "check.html"
-    console.print(f"page: {pages}; everything, by id: {out / (names[0] if len(names) == 1 else 'NAME') / 'check.json'}", soft_wrap=True, markup=False)
+    pages = out / "index.html" if all_found else out / folder_of(names[0]) / "check.html"
+    console.print(
+        f"page: {pages}; everything, by id: {out / (folder_of(names[0]) if len(names) == 1 else 'NAME') / 'check.json'}",
+        soft_wrap=True,
+        markup=False,
+    )
     return any(check.wrong for check in checks)

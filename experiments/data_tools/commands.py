@@ -18,8 +18,15 @@ Root = Annotated[
     Path | None, typer.Option(envvar="DATA", help="data root, one folder per data set; the preset's data.root by default")
 ]
 Preset = Annotated[str, typer.Option(help="whose data.root is taken when --root is not given")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="as `nano-emox data list` writes it, e.g. MELD")]
-Layout = Annotated[str | None, typer.Option(help="original, unibench or released; the first one that is there by default")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="as `nano-emox data list` writes it, e.g. MELD, or generic:FILE for a list of one's own"
+    ),
+]
+Layout = Annotated[
+    str | None, typer.Option(help="as `nano-emox data list --json` names them; the first that is there by default")
+]
 
 
 @data_app.command("list")
@@ -42,7 +49,7 @@ def list_datasets(
 
 @data_app.command("check")
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME|all", help="a data set, or all that are found")],
+    name: Annotated[str, typer.Argument(metavar="NAME|all", help="a data set, generic:FILE, or all that are found")],
     root: Root = None,
     preset: Preset = "tiny",
     layout: Layout = None,
@@ -51,7 +58,9 @@ def check(
     ),
     workers: Annotated[int, typer.Option(min=0, help="processes, 0 for one a core; the result is the same for any number")] = 0,
     decode: Annotated[bool, typer.Option("--decode", help="decode every file to its end; slow")] = False,
-    again: Annotated[bool, typer.Option("--again", help="look at every file again, also at those that have not changed")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="look at every file again, also at those that have not changed")
+    ] = False,
     frames: Annotated[int, typer.Option(min=0, help="show frames of so many clips in the page; people can be recognised")] = 0,
 ) -> None:
     """Counts, annotation faults, broken media, duplicates, balance, durations: table, page and JSON. A killed check continues.
@@ -69,7 +78,15 @@ def check(
     else:
         names = [known_name(name)]
     wrong = check_and_report(
-        names, place, out, layout=layout, workers=workers or os.cpu_count() or 1, decode=decode, again=again, frames=frames, all_found=name == "all"
+        names,
+        place,
+        out,
+        layout=layout,
+        workers=workers or os.cpu_count() or 1,
+        decode=decode,
+        again=again,
+        frames=frames,
+        all_found=name == "all",
     )
     raise typer.Exit(int(wrong))
 
@@ -102,6 +119,33 @@ def fixture(
     write_miniatures(name if name == "all" else known_name(name), directory, layout=layout)
 
 
+@data_app.command("overlap")
+def overlap(
+    train: Annotated[str, typer.Option(help="data sets, comma-separated; those of the preset's phases by default")] = "",
+    evaluation: Annotated[str, typer.Option(help="data sets, comma-separated; the preset's benchmarks by default")] = "",
+    root: Root = None,
+    preset: Preset = "tiny",
+    content: Annotated[bool, typer.Option("--content", help="compare files byte by byte, too; reads all of them")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table, with all ids")] = False,
+) -> None:
+    """Clips of train splits that are in test splits, too: scores on them are too good. Exit status 1 if there are any."""
+    from dataclasses import asdict
+
+    from experiments.configuration import read_config
+    from experiments.data_tools.overlaps import overlap_between, print_overlap
+
+    config = read_config(preset)
+    phases = list(dict.fromkeys(name for phase in config.phases.values() for name in phase.data))
+    trained = [known_name(name.strip()) for name in train.split(",") if name.strip()] or phases
+    scored = [known_name(name.strip()) for name in evaluation.split(",") if name.strip()] or list(config.evaluation.benchmarks)
+    found = overlap_between(trained, scored, data_root(root, preset), content=content)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=1))
+    else:
+        print_overlap(found)
+    raise typer.Exit(int(bool(found)))
+
+
 @data_app.command("pages")
 def pages(
     out: Annotated[Path, typer.Option(help="directory for one page per data set and their index")] = Path("docs/datasets"),
@@ -128,8 +172,11 @@ def known_name(name: str) -> str:
     Raises:
         typer.BadParameter: no such data set; the message names the nearest.
     """
+    from data_modules.cards.own_clips import PREFIX
     from data_modules.datasets import DATASETS
 
+    if name.startswith(PREFIX):
+        return name
     names = {known.casefold(): known for known in DATASETS}
     if name.casefold() in names:
         return names[name.casefold()]

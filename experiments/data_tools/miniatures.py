@@ -38,15 +38,20 @@ def write_miniatures(name: str, directory: Path, *, layout: str | None = None) -
             console.print(Text(f"  {line}"), soft_wrap=True)
         _print_wrong(f, root)
     first = chosen[0]
-    console.print(f"look it over: nano-emox data check {first.dataset} --root {places[first.name]}", soft_wrap=True, markup=False)
+    console.print(
+        f"look it over: nano-emox data check {first.dataset} --root {places[first.name]} --layout {first.layout}",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 def place_of(fixture: Fixture, chosen: list[Fixture], directory: Path) -> Path:
-    """The data root of one miniature: the directory itself where there is only one."""
+    """The data root of one miniature: the directory itself where there is only one, a folder for each otherwise."""
     if len(chosen) == 1:
         return directory
-    several = len({f.dataset for f in chosen}) > 1
-    return directory / fixture.dataset / fixture.layout if several else directory / fixture.layout
+    variant = "".join(char if char.isalnum() else "-" for char in fixture.variant)
+    name = fixture.layout + ("-" + variant if variant else "")
+    return directory / fixture.dataset / name if len({f.dataset for f in chosen}) > 1 else directory / name
 
 
 def _print_wrong(fixture: Fixture, root: Path) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from data_modules.datasets import card_of, find_reader, read_annotation
 from data_modules.readers.annotation import Annotation
 from data_modules.record import Sample
+from experiments.data_tools.check import folder_of
 from experiments.data_tools.sample_picture import draw_sample
 from experiments.logs import console
 from nano_emox.config import ConfigError
@@ -41,7 +42,7 @@ def show_sample(name: str, sample_id: str | None, root: Path, *, split: str, lay
         if value is not None and value != () and value != {}:
             table.add_row(field.name, Text(as_text(value)))
     console.print(table)
-    path = out or Path("outputs/data") / name / (re.sub(r"[^\w.-]+", "_", sample.id)[:100] + ".png")
+    path = out or Path("outputs/data") / folder_of(name) / (re.sub(r"[^\w.-]+", "_", sample.id)[:100] + ".png")
     for remark in draw_sample(sample, path):
         console.print(Text(f"✗ {remark}", style="red"), soft_wrap=True)
     console.print(f"picture: {path}", soft_wrap=True, markup=False)

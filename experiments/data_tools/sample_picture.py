@@ -13,7 +13,7 @@ from torch import Tensor
 
 from data_modules.checking.files import FileReport, check_file, job_of
 from data_modules.inputs import MediaInputs
-from data_modules.media import ABSENT, MediaError, read_audio
+from data_modules.media import ABSENT, MediaError, Reason, read_audio
 from data_modules.record import Sample
 from nano_emox.evaluation.pictures import BLUE, GREY, INK, RED, printable
 
@@ -22,7 +22,7 @@ WIDTH, FRAMES, RATE = 11.0, 8, 16_000
 
 def draw_sample(sample: Sample, path: Path) -> list[str]:
     """Write the PNG; what cannot be shown is said in it and returned, a sentence each."""
-    report = check_file(job_of(sample.media.video or sample.media.audio or Path()))
+    report = check_file(job_of(sample.media.video or sample.media.audio or Path(), of_many=sample.media.span is not None))
     frames, no_frames = _frames(sample)
     sound, no_sound = _sound(sample)
     seconds = _seconds(sample, report, sound)
@@ -57,8 +57,9 @@ def _sound(sample: Sample) -> tuple[np.ndarray | None, MediaError | None]:
     assert path is not None
     try:
         if path.is_dir():
-            raise MediaError(path, next(reason for reason in ABSENT if reason.value == "no_audio"), "a directory of images has no sound")
-        return read_audio(path).numpy(), None
+            raise MediaError(path, Reason.NO_AUDIO, "a directory of images has no sound")
+        span = sample.media.span if sample.media.audio is None else None
+        return read_audio(path, span=span, resampler="ffmpeg").numpy(), None
     except MediaError as error:
         return None, error
 
@@ -84,7 +85,9 @@ def _title(sample: Sample) -> list[str]:
         ", ".join(sample.words or ()),
         "" if sample.score is None else f"score {sample.score:+.2f}",
     ]
-    lines = [f"{sample.dataset} / {sample.id}", "; ".join(label for label in labels if label)]
+    span = sample.media.span
+    part = f"   ({span[0]:.2f} to {span[1]:.2f} s of its file)" if span else ""
+    lines = [f"{sample.dataset} / {sample.id}{part}", "; ".join(label for label in labels if label)]
     return [line for line in (*lines, *textwrap.wrap(says, 130, max_lines=2, placeholder=" …")) if line]
 
 
@@ -125,4 +128,12 @@ def _say(axes: Axes, lacks: MediaError | None) -> None:
         return
     absent = lacks.reason in ABSENT
     text = lacks.hint if absent else f"{lacks.reason.value}: {lacks.hint}"
-    axes.text(0.5, 0.5, printable(textwrap.shorten(text, 120)), transform=axes.transAxes, ha="center", va="center", color=GREY if absent else RED)
+    axes.text(
+        0.5,
+        0.5,
+        printable(textwrap.shorten(text, 120)),
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=GREY if absent else RED,
+    )

@@ -56,6 +56,8 @@ def print_checks(checks: Sequence[DatasetCheck]) -> None:
     console.print(table)
     for check in checks:
         _print_findings(check)
+    if any(check.synthetic for check in checks):
+        console.print("[dim]a synthetic corpus: its counts are not compared with the published ones[/]", soft_wrap=True)
 
 
 def _numbers(split: SplitCheck) -> list[str]:
@@ -79,17 +81,24 @@ def _print_findings(check: DatasetCheck) -> None:
         for findings in (split.faults, split.broken):
             for reason in by_reason(findings):
                 _print_some(split.name, [finding for finding in findings if finding.reason == reason])
-        absent = {"no picture": split.without_video, "no sound track": split.without_audio, "a silent sound track": split.silent}
-        if notes := [f"{len(clips):,} with {what}" for what, clips in absent.items() if clips]:
+        absent = {
+            "no picture": len(split.without_video),
+            "no sound track": len(split.without_audio),
+            "a silent sound track": len(split.silent),
+        }
+        if notes := [f"{count:,} with {what}" for what, count in absent.items() if count]:
             console.print(f"  [yellow]·[/] {split.name}: {', '.join(notes)}", soft_wrap=True)
-    if same := [duplicate for duplicate in check.duplicates if not duplicate.leak]:
-        console.print(f"  [yellow]·[/] {len(same):,} times one content or id again in the same role, e.g. {escape(same[0].named())}", soft_wrap=True)
-    if check.synthetic:
-        console.print("  [yellow]·[/] a synthetic corpus: its counts are not compared with the published ones", soft_wrap=True)
+    for kind, noun in (("content", "one content under several ids"), ("id", "one id in several splits")):
+        if same := [one for one in check.duplicates if not one.leak and one.kind == kind]:
+            times = "once" if len(same) == 1 else f"{len(same):,} times"
+            console.print(f"  [yellow]·[/] {times} {noun}, e.g. {escape(same[0].named())}", soft_wrap=True)
 
 
 def _print_some(split: str, findings: Sequence[Finding]) -> None:
     for finding in findings[:FIRST]:
-        console.print(f"    [dim]{split}[/] {escape(finding.where)} [yellow]{finding.reason}[/] [dim]{escape(finding.message)}[/]", soft_wrap=True)
+        console.print(
+            f"    [dim]{split}[/] {escape(finding.where)} [yellow]{finding.reason}[/] [dim]{escape(finding.message)}[/]",
+            soft_wrap=True,
+        )
     if len(findings) > FIRST:
         console.print(f"    [dim]... and {len(findings) - FIRST:,} more, in the page and in check.json[/]")

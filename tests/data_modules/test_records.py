@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from data_modules import MIntRec, MIntRec2
 from data_modules.datasets import DATASETS, load_samples, read_annotation
 from data_modules.fixtures import intents
 from data_modules.fixtures.catalogue import fixtures_of
@@ -145,6 +146,19 @@ def test_names_in_tables_cannot_lead_out_of_the_root(tmp_path: Path, name: str):
         )
         assert {error.fault for error in annotation.rejected} <= {Fault.OUTSIDE_ROOT}
     assert read_annotation("EMER", tmp_path, "test").faults == ({"outside_root": 1} if ".." in name else {})
+
+
+def test_subset_and_layout_are_chosen_in_the_data_module(tmp_path: Path):
+    intents.write_mintrec_flat(Folder(tmp_path))
+    merged = MIntRec(tmp_path, subset="as_released", on_bad="skip")
+    merged.setup()
+    assert (len(merged.groups["MIntRec"]), len(merged.validation), len(merged.test)) == (22, 0, 3)
+    intents.write_mintrec2_total(Folder(tmp_path))
+    turns = MIntRec2(tmp_path, layout="multi-turn")
+    turns.setup()
+    assert [[turn.role for turn in sample.history] for sample in turns.test] == [[], ["Dina", "Glenn"]]
+    with pytest.raises(AnnotationError, match=r"train\.tsv:22"):
+        MIntRec(tmp_path).setup()
 
 
 def test_every_layout_of_a_card_has_a_fixture():
