@@ -27,7 +27,7 @@ STYLE = """<style>
 .strips figcaption { font: 12.5px ui-monospace, "DejaVu Sans Mono", monospace; font-weight: 400; overflow-wrap: anywhere; }
 td.message { overflow-wrap: anywhere; min-width: 240px; } td.id { min-width: 150px; }
 .tile b.bad { color: var(--red); } .tile b.good { color: var(--green); }
-@media (max-width: 600px) { .tiles { grid-template-columns: 1fr 1fr; } .tile b { font-size: 23px; } .balance td:nth-child(4), .balance th:nth-child(4) { display: none; }
+@media (max-width: 600px) { .tiles { grid-template-columns: 1fr 1fr; } .tile b { font-size: 20px; } .balance td:nth-child(4), .balance th:nth-child(4) { display: none; }
   main { padding: 16px 12px 40px; } section { padding: 16px 14px; } .axis span:nth-child(2n) { visibility: hidden; } }
 </style>"""
 
@@ -135,7 +135,7 @@ def _tiles(check: DatasetCheck) -> str:
             "things wrong",
             f"{len(check.wrong):,}",
             "bad" if check.wrong else "good",
-            "listed below" if check.wrong else "as it was published",
+            "listed below" if check.wrong else "nothing to mend",
         ),
     ]
     cells = "".join(

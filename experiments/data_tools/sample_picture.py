@@ -85,7 +85,9 @@ def _title(sample: Sample) -> list[str]:
         ", ".join(sample.words or ()),
         "" if sample.score is None else f"score {sample.score:+.2f}",
     ]
-    lines = [f"{sample.dataset} / {sample.id}", "; ".join(label for label in labels if label)]
+    span = sample.media.span
+    part = f"   ({span[0]:.2f} to {span[1]:.2f} s of its file)" if span else ""
+    lines = [f"{sample.dataset} / {sample.id}{part}", "; ".join(label for label in labels if label)]
     return [line for line in (*lines, *textwrap.wrap(says, 130, max_lines=2, placeholder=" …")) if line]
 
 

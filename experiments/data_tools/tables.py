@@ -56,6 +56,8 @@ def print_checks(checks: Sequence[DatasetCheck]) -> None:
     console.print(table)
     for check in checks:
         _print_findings(check)
+    if any(check.synthetic for check in checks):
+        console.print("[dim]a synthetic corpus: its counts are not compared with the published ones[/]", soft_wrap=True)
 
 
 def _numbers(split: SplitCheck) -> list[str]:
@@ -90,8 +92,6 @@ def _print_findings(check: DatasetCheck) -> None:
         if same := [one for one in check.duplicates if not one.leak and one.kind == kind]:
             times = "once" if len(same) == 1 else f"{len(same):,} times"
             console.print(f"  [yellow]·[/] {times} {noun}, e.g. {escape(same[0].named())}", soft_wrap=True)
-    if check.synthetic:
-        console.print("  [yellow]·[/] a synthetic corpus: its counts are not compared with the published ones", soft_wrap=True)
 
 
 def _print_some(split: str, findings: Sequence[Finding]) -> None:
