@@ -187,7 +187,7 @@ class DatasetModule(AffectDataModule):
 
     Args:
         root: the data root, which holds one folder per data set.
-        layout: which of the card's layouts; None is the first one that is there.
+        layout: which of its layouts; None is the first one that is there. E.g. `unibench_english` of MER2024.
         subset: a named alternative to the official splits, e.g. `as_released`.
         split_by: divide all samples anew so that no `actor`, `speaker`, `dialogue` (a key of `Sample.meta`) is in two parts.
         shares: of the parts then; their division depends on `seed` alone.
