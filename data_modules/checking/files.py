@@ -127,7 +127,7 @@ class _Track:
 
     def __init__(self, stream: Any) -> None:
         self.stream, self.declared = stream, declared_seconds(stream)
-        self.packets = self.frames = 0
+        self.packets = self.frames = self.samples = 0
         self.start: int | None = None
         self.end = 0
         self.audible = False
@@ -142,6 +142,7 @@ class _Track:
     def hear(self, frames: Iterable[Any]) -> None:
         for frame in frames:
             self.frames += 1
+            self.samples += frame.samples
             self.audible = self.audible or _peak(frame.to_ndarray()) > SILENCE
 
     @property
@@ -159,8 +160,11 @@ class _Track:
             return Reason.TOO_LONG.value, f"{self.seconds:.0f} s; at most {most:.0f} s"
         if absent is Reason.NO_VIDEO and self.packets > MAX_FRAMES * most / MAX_SECONDS:
             return Reason.TOO_MANY_FRAMES.value, f"{self.packets:,} frames; a clip has at most {MAX_FRAMES:,}"
-        if self.declared is not None and self.seconds < 0.9 * self.declared - 0.25:
-            return Reason.TRUNCATED.value, f"{self.seconds:.2f} s where the header says {self.declared:.2f} s"
+        length = self.seconds
+        if job.decode and absent is Reason.NO_AUDIO:  # packets promise samples that a damaged one does not give
+            length = self.samples / (self.stream.codec_context.sample_rate or 1)
+        if self.declared is not None and length < 0.9 * self.declared - 0.25:
+            return Reason.TRUNCATED.value, f"{length:.2f} s where the header says {self.declared:.2f} s"
         if job.decode and not self.frames:
             return Reason.UNREADABLE.value, "nothing of the stream decodes"
         return None
