@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data_modules.durable import write_atomically
@@ -13,7 +15,8 @@ PAGE = """# A run that cannot be lost
 {how}
 ## What was done to it, and what came out
 
-Written by `make faults` on {date}; every row is a test in `tests/faults/`, which fails where the outcome is another.
+Written by `pytest tests/faults --faults={form} --faults-page=docs/reliability.md` on {date} (`make faults` is the long form). Every row is a
+test in `tests/faults/`, which fails where the outcome is another.
 
 | fault | where | times | outcome |
 |---|---|---|---|
@@ -64,7 +67,22 @@ class Row:
     outcome: str
 
 
-def write_page(path: Path, rows: list[Row]) -> None:
+def append_row(path: Path, row: Row) -> None:
+    """Add a row to a JSONL file that several processes may append to: one write, at the end."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        os.write(handle, json.dumps(asdict(row)).encode() + b"\n")
+    finally:
+        os.close(handle)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """All rows, by fault."""
+    rows = [Row(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+    return sorted(rows, key=lambda row: (row.fault, row.where))
+
+
+def write_page(path: Path, rows: list[Row], form: str) -> None:
     """The page, whole or not at all."""
     lines = [f"| {row.fault} | {row.where} | {row.count} | {row.outcome} |" for row in rows]
-    write_atomically(path, PAGE.format(how=HOW, date=time.strftime("%Y-%m-%d"), rows="\n".join(lines)))
+    write_atomically(path, PAGE.format(how=HOW, form=form, date=time.strftime("%Y-%m-%d"), rows="\n".join(lines)))
