@@ -89,11 +89,13 @@ class NonFiniteGuard(Callback):
 
 
 def any_non_finite(tensors: list[Tensor]) -> Tensor:
-    """() bool: whether any element of any tensor is NaN or infinite; one number, so one wait for the device."""
-    if not tensors:
-        return torch.tensor(False)
-    largest = get_total_norm(tensors, float("inf"))
-    return ~torch.isfinite(largest.full_tensor() if isinstance(largest, DTensor) else largest)
+    """() bool: whether any element of any tensor is NaN or infinite; one number, so one wait for the device.
+
+    Of sharded tensors it is this rank's own part, which may be empty.
+    """
+    local = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
+    local = [tensor for tensor in local if tensor.numel()]
+    return ~torch.isfinite(get_total_norm(local, float("inf"))) if local else torch.tensor(False)
 
 
 def scales(trainer: Trainer) -> bool:

@@ -112,17 +112,27 @@ class WatchedDataLoader(DataLoader):
                 batch = next(batches)
             except StopIteration:
                 return
-            except RuntimeError as error:
-                dead = [number for number, worker in enumerate(batches._workers) if not worker.is_alive()]
-                if dead:
+            except (RuntimeError, OSError, EOFError) as error:  # also what a batch is fetched through breaks with its worker
+                silent = isinstance(error, RuntimeError) and str(error).startswith("DataLoader timed out")
+                if dead := _dead(batches._workers, 0.0 if silent else 1.0):
                     raise WorkerError(_died(batches._workers, dead, notes)) from error
-                if not str(error).startswith("DataLoader timed out"):
+                if not silent:
                     raise
                 if time.monotonic() - asked >= self.patience:
                     raise WorkerError(_hangs(self.patience, self.num_workers, notes)) from error
                 continue
             yield batch
             asked = time.monotonic()
+
+
+def _dead(workers: Any, seconds: float) -> list[int]:
+    """Numbers of the workers that have ended; a process that is just being killed gets some seconds to do so."""
+    deadline = time.monotonic() + seconds
+    while True:
+        dead = [number for number, worker in enumerate(workers) if not worker.is_alive()]
+        if dead or time.monotonic() >= deadline:
+            return dead
+        time.sleep(0.02)
 
 
 def _died(workers: Any, dead: list[int], notes: Notes) -> str:
@@ -156,5 +166,5 @@ def _activity(note: Note | None) -> str:
     return f"after it had read {note.what}"
 
 
-def _ignore_interrupts(worker: int) -> None:
+def _ignore_interrupts(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process ends its workers

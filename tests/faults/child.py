@@ -22,7 +22,8 @@ import experiments.extract
 import experiments.train
 from callbacks.feature_writer import FeatureWriter
 from data_modules.datasets import load_samples
-from data_modules.inputs import StoredFeatures
+from data_modules.inputs import MediaInputs, StoredFeatures
+from data_modules.record import Sample
 from data_modules.synthetic.corpus import write_corpus
 from experiments import cli
 from experiments.assembly import configure, make_inputs
@@ -199,3 +200,15 @@ def spoil_features(world: Path, cache: Path, name: str) -> None:
 def flush_often() -> None:
     """Injected: features reach the store every eight clips, so that a small corpus makes many shards."""
     experiments.extract.FeatureWriter = partial(FeatureWriter, every=8)  # type: ignore[misc, assignment]
+
+
+def slow_reading(path: str) -> None:
+    """Injected: every clip takes a quarter of a second to read, and the process that reads writes its number down."""
+    read = MediaInputs.read_clips
+
+    def slow(self: MediaInputs, sample: Sample) -> torch.Tensor:
+        Path(path).write_text(str(os.getpid()))
+        time.sleep(0.25)
+        return read(self, sample)
+
+    MediaInputs.read_clips = slow  # type: ignore[method-assign]
