@@ -55,7 +55,6 @@ class EpochAccounting(Callback):
         if self._carried is not None and self._carried["epoch"] < trainer.current_epoch:
             self._close(trainer, self._carried, [self._carried])
             self._carried = None
-        self.on_train_epoch_start(trainer, pl_module)  # nor does it call that one in an epoch that it resumes in the middle
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._begin(trainer, pl_module)
