@@ -75,7 +75,7 @@ test: $(NEST) ## the tests
 	$(VENV)/bin/python -m pytest -n auto --dist loadfile
 
 faults: $(NEST) ## the faults, many times over; writes docs/reliability.md
-	$(VENV)/bin/python -m pytest tests/faults --faults=long --faults-page=docs/reliability.md
+	$(VENV)/bin/python -m pytest tests/faults -n auto --dist loadfile --faults=long --faults-page=docs/reliability.md
 
 lint: $(NEST) ## ruff, mypy, and the import contracts
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

@@ -58,6 +58,13 @@ class EpochAccounting(Callback):
             self._carried = None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._begin(trainer, pl_module)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        if not self._open:  # resumed inside an epoch, where Lightning has no on_train_epoch_start
+            self._begin(trainer, pl_module)
+
+    def _begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._trained, self._open = 0, True
         phase = getattr(getattr(pl_module, "phase", None), "name", "")  # now: it changes before the epoch's last hooks
         self._epoch = {"phase": phase, "epoch": trainer.current_epoch, "split": "train"}

@@ -159,6 +159,7 @@ class P2ECurriculum(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Lightning skips on_train_epoch_end when it resumes from a checkpoint taken after an epoch's last batch.
         self._catch_up(trainer, pl_module, trainer.current_epoch)
+        set_modes(pl_module)  # nor is there an on_train_epoch_start where it resumes inside an epoch
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         set_modes(pl_module)  # validation ends with module.train(), which would switch frozen dropout on

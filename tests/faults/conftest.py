@@ -7,9 +7,7 @@ import pytest
 
 from tests.faults import child
 from tests.faults.runs import Life, Run, start_server
-from tests.faults.table import Row, write_page
-
-ROWS = pytest.StashKey[list[Row]]()
+from tests.faults.table import Row, append_row, read_rows, write_page
 
 
 def pytest_addoption(parser):
@@ -17,28 +15,45 @@ def pytest_addoption(parser):
     parser.addoption("--faults-page", type=Path, help="file that takes the table, if every test passes")
 
 
-def pytest_configure(config):
-    config.stash[ROWS] = []
+def form(config):
+    return config.getoption("--faults", default="short")
+
+
+def rows_file(config):
+    """Rows are written as they come, by whichever process ran the test; None where no page is asked for."""
+    page = config.getoption("--faults-page", default=None)
+    return page and page.with_suffix(".rows.jsonl").absolute()
+
+
+def pytest_sessionstart(session):
+    rows = rows_file(session.config)
+    if rows and not hasattr(session.config, "workerinput"):
+        rows.unlink(missing_ok=True)
 
 
 def pytest_sessionfinish(session, exitstatus):
-    page = session.config.getoption("--faults-page", default=None)
-    if page and exitstatus == 0:
-        write_page(page, session.config.stash[ROWS])
+    rows = rows_file(session.config)
+    if rows and exitstatus == 0 and not hasattr(session.config, "workerinput"):
+        write_page(session.config.getoption("--faults-page"), read_rows(rows), form(session.config))
+        rows.unlink()
 
 
 @pytest.fixture(scope="session")
 def times(pytestconfig) -> Callable[[int, int], int]:
     """How often: `times(short, long)`."""
-    long = pytestconfig.getoption("--faults", default="short") == "long"
-    return lambda short, full: full if long else short
+    return lambda short, long: long if form(pytestconfig) == "long" else short
 
 
 @pytest.fixture(scope="session")
 def record(pytestconfig) -> Callable[[str, str, int, str], None]:
     """Add a row to the table: `record(fault, where, count, outcome)`."""
-    rows = pytestconfig.stash.get(ROWS, [])
-    return lambda fault, where, count, outcome: rows.append(Row(fault, where, count, outcome))
+    path = rows_file(pytestconfig)
+
+    def write(fault: str, where: str, count: int, outcome: str) -> None:
+        if path:
+            append_row(path, Row(fault, where, count, outcome))
+
+    return write
 
 
 @pytest.fixture(scope="session")
