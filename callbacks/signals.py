@@ -22,9 +22,9 @@ from types import FrameType
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from callbacks.ranks import largest
 from callbacks.resume import Generations, last_batch
 
 WATCHED = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name))
@@ -109,7 +109,8 @@ class StopOnSignal(Callback):
         self._leave()
 
     def _save(self, trainer: Trainer) -> None:
-        if number := _agreed(self.received or 0, trainer):
+        # Ranks agree on the highest signal that any of them has received.
+        if number := int(largest(torch.tensor(self.received or 0, device=trainer.strategy.root_device))):
             self.generations.save(trainer)
             self._leaving = signal.Signals(number)
 
@@ -131,12 +132,3 @@ def requeue() -> None:
         subprocess.run(["scontrol", "requeue", job], check=True, timeout=30)
     except (OSError, subprocess.SubprocessError) as error:
         warnings.warn(f"job {job} is not back in its queue ({error}); submit it again, it goes on from its checkpoint")
-
-
-def _agreed(number: int, trainer: Trainer) -> int:
-    """The highest signal that any rank has received."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return number
-    flag = torch.tensor(number, device=trainer.strategy.root_device)
-    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-    return int(flag)

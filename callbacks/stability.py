@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
+
+from callbacks.ranks import gather, largest
 
 
 class NonFiniteError(RuntimeError):
@@ -55,7 +56,7 @@ class NonFiniteGuard(Callback):
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         own_loss = any_non_finite(self._losses)
         own = torch.stack([own_loss, any_non_finite([] if scales(trainer) else gradients).to(own_loss.device)])
-        loss, gradient = (bool(flag) for flag in _any_rank(own))
+        loss, gradient = (bool(flag) for flag in largest(own))
         if loss or gradient:
             # None rather than zero: the optimizer passes such parameters over, with their moments and their decay.
             optimizer.zero_grad(set_to_none=True)
@@ -73,7 +74,7 @@ class NonFiniteGuard(Callback):
 
     def _leave_out(self, trainer: Trainer, what: str, mine: bool) -> None:
         self.in_a_row += 1
-        samples = _all_ranks(self._samples if mine else [])
+        samples = [name for names in gather(self._samples if mine else []) for name in names]
         self._recent += samples
         if trainer.is_global_zero:
             self.record({
@@ -102,18 +103,3 @@ def scales(trainer: Trainer) -> bool:
     """Whether losses are scaled (float16), so that infinite gradients are part of the method."""
     plugin = trainer.precision_plugin
     return isinstance(plugin, MixedPrecision) and plugin.scaler is not None
-
-
-def _any_rank(flags: Tensor) -> Tensor:
-    if dist.is_available() and dist.is_initialized():
-        flags = flags.to(torch.int32)
-        dist.all_reduce(flags, op=dist.ReduceOp.MAX)
-    return flags
-
-
-def _all_ranks(own: list[str]) -> list[str]:
-    if not (dist.is_available() and dist.is_initialized()):
-        return list(own)
-    gathered: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(gathered, own)
-    return [name for names in gathered for name in names]
