@@ -257,6 +257,7 @@ def test_features_are_extracted_once_and_read_instead_of_media(tmp_path: Path, c
 def test_two_ranks_extract_and_score_each_clip_once(tmp_path: Path, clips: list[Sample]):
     class Ranks:
         world_size = 2
+        strategy = None
         current_epoch = 0
         strategy = None
 
