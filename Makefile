@@ -22,16 +22,16 @@ RUNNER  := $(VENV)/bin/nano-emox
 OPTIONS := --preset $(PRESET) seed=$(SEED) data.root=$(DATA) backbones.root=$(WEIGHTS) output=$(RUN) $(SIZES) $(SET)
 FEATURES := $(RUN)/features.json
 .DELETE_ON_ERROR:
-.PHONY: help setup data backbones features phase1 phase2 phase3 p2e evaluate test lint clean
+.PHONY: help setup data backbones features phase1 phase2 phase3 p2e evaluate test faults lint clean
 
 help: ## this list
-	@echo "make TARGET [PRESET=tiny|paper] [SEED=42] [CLIPS=2400] [DATA=DIR] [WEIGHTS=DIR] [RUN=DIR] [SET='key=value ...']"
+	@echo "make TARGET [PRESET=tiny|paper] [SEED=42] [CLIPS=2400] [DATA=DIR] [WEIGHTS=DIR] [RUN=DIR] [FRESH=1] [SET='key=value ...']"
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' Makefile
 
 setup: $(NEST) ## make .venv and install everything, from the package index
 $(NEST): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[model,dev]' -c constraints.txt
 	@touch $@
 
 data: $(NEST) $(CORPUS) ## the synthetic corpus (SEED=, CLIPS=)
@@ -50,22 +50,22 @@ phase1: $(RUN)/scores/phase1.json ## align each modality with the frozen languag
 phase2: $(RUN)/scores/phase2.json ## pre-train the fusion experts on intent
 phase3: $(RUN)/results.json ## tune on all tasks; the table and the pictures
 
-$(RUN)/phase1_speech.ckpt $(RUN)/phase1_visual.ckpt: $(FEATURES)
-$(RUN)/phase2.ckpt: $(RUN)/phase1_speech.ckpt $(RUN)/phase1_visual.ckpt
-$(RUN)/phase3.ckpt: $(RUN)/phase2.ckpt
-$(RUN)/phase%.ckpt: | $(NEST)
-	$(RUNNER) train $(OPTIONS) run=[phase$*]
+$(RUN)/phase1_speech.safetensors $(RUN)/phase1_visual.safetensors: $(FEATURES)
+$(RUN)/phase2.safetensors: $(RUN)/phase1_speech.safetensors $(RUN)/phase1_visual.safetensors
+$(RUN)/phase3.safetensors: $(RUN)/phase2.safetensors
+$(RUN)/phase%.safetensors: | $(NEST)
+	$(RUNNER) train $(if $(FRESH),--fresh) $(OPTIONS) run=[phase$*]
 
-$(RUN)/scores/phase1.json: $(RUN)/phase1_speech.ckpt $(RUN)/phase1_visual.ckpt
-$(RUN)/scores/phase2.json: $(RUN)/phase2.ckpt
-$(RUN)/scores/phase3.json: $(RUN)/phase3.ckpt
+$(RUN)/scores/phase1.json: $(RUN)/phase1_speech.safetensors $(RUN)/phase1_visual.safetensors
+$(RUN)/scores/phase2.json: $(RUN)/phase2.safetensors
+$(RUN)/scores/phase3.json: $(RUN)/phase3.safetensors
 $(RUN)/scores/%.json: | $(NEST)
 	$(RUNNER) evaluate $* --no-report $(OPTIONS)
 $(RUN)/results.json: $(RUN)/scores/phase1.json $(RUN)/scores/phase2.json $(RUN)/scores/phase3.json
 	$(RUNNER) report $(OPTIONS)
 
 p2e: $(FEATURES) ## all phases in one process and one W&B run, then the table
-	$(RUNNER) train $(OPTIONS)
+	$(RUNNER) train $(if $(FRESH),--fresh) $(OPTIONS)
 	$(MAKE) --no-print-directory phase3
 
 evaluate: $(NEST) ## score every benchmark found under DATA with the last phase; report.html
@@ -73,6 +73,9 @@ evaluate: $(NEST) ## score every benchmark found under DATA with the last phase;
 
 test: $(NEST) ## the tests
 	$(VENV)/bin/python -m pytest -n auto --dist loadfile
+
+faults: $(NEST) ## the faults, many times over; writes docs/reliability.md
+	$(VENV)/bin/python -m pytest tests/faults -n auto --dist loadfile --faults=long --faults-page=docs/reliability.md
 
 lint: $(NEST) ## ruff, mypy, and the import contracts
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

@@ -6,7 +6,7 @@
       on_train_start           leave every phase that is over (a checkpoint taken after an epoch's last batch)
       ┌ on_train_epoch_start
       │   training and validation batches of the phase
-      └ on_train_epoch_end     last epoch of a phase: write <phase>.ckpt, begin the next one, rewire
+      └ on_train_epoch_end     last epoch of a phase: write the phase's result, begin the next one, rewire
       on_fit_end               write the last phase's file if no hook above could
 
 A phase begins in exactly one place, `P2ECurriculum._begin`, and it seeds the random generators there, so one fit with all
@@ -110,17 +110,20 @@ class P2ECurriculum(Callback):
 
     Args:
         phases: in curriculum order.
-        directory: where `<phase>.ckpt` boundary files go; None writes none.
+        directory: where `<phase><suffix>` boundary files go; None writes none.
         seed: of the random generators at the start of every phase.
+        suffix: of boundary files; the trainer's CheckpointIO is given the path and decides what it means.
     """
 
-    def __init__(self, phases: Sequence[Phase], directory: str | Path | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, phases: Sequence[Phase], directory: str | Path | None = None, seed: int = 0, suffix: str = ".ckpt"
+    ) -> None:
         if not phases:
             raise MisconfigurationException("a curriculum needs at least one phase; see `run` in the experiment's YAML")
         self.phases = tuple(phases)
         self.ends = tuple(accumulate(phase.epochs for phase in self.phases))
         self.directory = Path(directory) if directory else None
-        self.seed = seed
+        self.seed, self.suffix = seed, suffix
         self.index = 0
         self.trained: dict[str, list[str]] = {}  # phase -> names that it trains, for the log and for tests
         self._left: set[str] = set()
@@ -156,6 +159,7 @@ class P2ECurriculum(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Lightning skips on_train_epoch_end when it resumes from a checkpoint taken after an epoch's last batch.
         self._catch_up(trainer, pl_module, trainer.current_epoch)
+        set_modes(pl_module)  # nor is there an on_train_epoch_start where it resumes inside an epoch
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         set_modes(pl_module)  # validation ends with module.train(), which would switch frozen dropout on
@@ -184,7 +188,7 @@ class P2ECurriculum(Callback):
     def _leave(self, trainer: Trainer) -> None:
         self._left.add(self.phase.name)
         if self.directory:
-            trainer.save_checkpoint(self.directory / f"{self.phase.name}.ckpt", weights_only=True)
+            trainer.save_checkpoint(self.directory / f"{self.phase.name}{self.suffix}", weights_only=True)
 
     def _begin(self, trainer: Trainer, pl_module: LightningModule, index: int) -> None:
         self.index = index

@@ -22,12 +22,15 @@ class FeatureWriter(BasePredictionWriter):
     Args:
         writers: by modality; called with key -> name -> tensor.
         every: clips a flush.
+        absent: keys of clips that no writer's modality can be had from; whoever reads the clips appends to it.
     """
 
-    def __init__(self, writers: Mapping[str, Callable[[Records], None]], every: int = 256) -> None:
+    def __init__(self, writers: Mapping[str, Callable[[Records], None]], every: int = 256, absent: Sequence[str] = ()) -> None:
         super().__init__(write_interval="batch")
         self.writers = dict(writers)
         self.every = every
+        self.absent = absent
+        self._handed_over = 0  # of the absent ones
         self._waiting: dict[str, dict[str, dict[str, Tensor]]] = {modality: {} for modality in writers}
 
     def write_on_batch_end(
@@ -56,7 +59,10 @@ class FeatureWriter(BasePredictionWriter):
 
     def flush(self) -> None:
         """Hand over what waits."""
+        absent = self.absent[self._handed_over :]
+        self._handed_over += len(absent)
         for modality, waiting in self._waiting.items():
+            waiting.update({key: {} for key in absent})
             if waiting:
                 self.writers[modality](waiting)
                 self._waiting[modality] = {}

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from data_modules.features import ContentKeys
 from data_modules.inputs import MediaInputs
@@ -23,6 +22,7 @@ from data_modules.loading import Loaded, OnBad, Skipped, SkipReport
 from data_modules.media import ABSENT, MediaError
 from data_modules.mixture import RankSampler
 from data_modules.record import Sample
+from data_modules.workers import NotedDataset, WatchedDataLoader
 
 Medium = Literal["frames", "clips"]
 
@@ -49,7 +49,7 @@ def clips_of(samples: Sequence[Sample], keys: ContentKeys, report: SkipReport | 
         except MediaError as error:
             if report is None:
                 raise MediaError(error.path, error.reason, f"{sample.dataset}/{sample.id}: {error.hint}") from error
-            report.add(Loaded(None, 0, [Skipped(f"{sample.dataset}/{sample.id}", error.reason.value, str(error))]))
+            report.add(Loaded(None, 0, [Skipped(f"{sample.dataset}/{sample.id}", error.reason.value, str(error))]), 1)
             continue
         found.setdefault(key, Clip(key, sample))
     keys.save()
@@ -63,7 +63,7 @@ class _Read:
     skipped: Skipped | None = None
 
 
-class ClipDataset(Dataset[Any]):
+class ClipDataset(NotedDataset):
     """Clips with one of their media, decoded."""
 
     def __init__(self, clips: Sequence[Clip], inputs: MediaInputs, medium: Medium, on_bad: OnBad = "error") -> None:
@@ -76,6 +76,7 @@ class ClipDataset(Dataset[Any]):
         clip = self.clips[index]
         name = f"{clip.sample.dataset}/{clip.sample.id}"
         read = self.inputs.read_frames if self.medium == "frames" else self.inputs.read_clips
+        self.begin(clip.sample)
         try:
             return _Read(clip.key, read(clip.sample))
         except MediaError as error:
@@ -84,9 +85,11 @@ class ClipDataset(Dataset[Any]):
             if self.on_bad == "skip":
                 return _Read(clip.key, None, Skipped(name, error.reason.value, str(error)))
             raise MediaError(error.path, error.reason, f"{name}: {error.hint}") from error
+        finally:
+            self.end()
 
 
-class ClipLoader(DataLoader):
+class ClipLoader(WatchedDataLoader):
     """Batches `{"key": [...], medium: (rows, ...)}` of the clips that have the medium; nothing is padded.
 
     The keys of the others go to `absent`, clips that cannot be read to `report`.
@@ -105,7 +108,7 @@ class ClipLoader(DataLoader):
             skipped = [read.skipped for read in batch if read.skipped is not None]
             self.absent += [read.key for read in batch if read.media is None and read.skipped is None]
             media = {read.key: read.media for read in batch if read.media is not None}
-            self.report.add(Loaded(None, len(batch) - len(skipped), skipped))
+            self.report.add(Loaded(None, len(batch) - len(skipped), skipped), len(batch))
             if media:
                 yield {"key": list(media), self.dataset.medium: torch.stack(list(media.values()))}
 
@@ -119,8 +122,10 @@ class ClipDataModule(LightningDataModule):
         medium: `frames` or `clips`, whichever the tower takes.
         without: keys that are done already, e.g. a `FeatureSpace`.
         on_bad: `error`, or `skip` to leave unreadable clips out and count them in `skips`.
+        timeout: seconds without a batch after which a hanging worker is an error that names what it reads.
 
     Attributes:
+        clips: those that are not done yet.
         absent: keys of clips without this medium, complete when the loader has been run through (on this rank).
         skips: what could not be read.
     """
@@ -135,23 +140,28 @@ class ClipDataModule(LightningDataModule):
         batch_size: int = 16,
         num_workers: int = 0,
         on_bad: OnBad = "error",
+        timeout: float = 120.0,
     ) -> None:
         super().__init__()
+        self.shares = list(clips)
         self.clips = [clip for clip in clips if clip.key not in without]
         self.inputs, self.medium, self.on_bad = inputs, medium, on_bad
-        self.batch_size, self.num_workers = batch_size, num_workers
+        self.batch_size, self.num_workers, self.timeout = batch_size, num_workers, timeout
         self.absent: list[str] = []
         self.skips = SkipReport()
 
     def predict_dataloader(self) -> ClipLoader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+        # Shares are of all clips: what is done already may look different to each rank, while another process writes.
+        undone = {clip.key for clip in self.clips}
+        share = [clip for clip in self.shares[rank::world_size] if clip.key in undone]
         return ClipLoader(
-            ClipDataset(self.clips, self.inputs, self.medium, self.on_bad),
+            ClipDataset(share, self.inputs, self.medium, self.on_bad),
             report=self.skips,
             absent=self.absent,
             batch_size=self.batch_size,
-            sampler=RankSampler(len(self.clips), rank=rank, world_size=world_size),
+            sampler=RankSampler(len(share)),
             num_workers=self.num_workers,
-            timeout=120 if self.num_workers else 0,
+            timeout=self.timeout,
         )

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DistributedSampler
 
 from data_modules.record import Sample, Task
+from data_modules.workers import NotedDataset, WatchedDataLoader
 
 _DATASET, _ORDER, _PHASE = 0, 1, 2  # streams of random numbers
 
@@ -125,14 +126,14 @@ class RankSampler(DistributedSampler):
         return iter(self.indices)
 
 
-class ResumableDataLoader(DataLoader):
+class ResumableDataLoader(WatchedDataLoader):
     """A loader that remembers, in Lightning's checkpoints, how many batches of the epoch it has given out.
 
     On resume those are skipped by index, without reading them. Its workers are seeded from a generator of its own, so
     that making an iterator does not move the global one.
     """
 
-    def __init__(self, dataset: Dataset[Any], *, sampler: MixtureSampler, seed: int = 0, **options: Any) -> None:
+    def __init__(self, dataset: NotedDataset, *, sampler: MixtureSampler, seed: int = 0, **options: Any) -> None:
         super().__init__(dataset, batch_size=None, sampler=sampler, generator=torch.Generator().manual_seed(seed), **options)
         self._given = 0
         self._resume: Mapping[str, int] = {}

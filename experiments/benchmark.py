@@ -15,12 +15,14 @@ from experiments.assembly import configure, stages
 from experiments.evaluate import Subject, evaluate_phase, evaluate_subject, subject_of_phase
 from experiments.evaluation_page import log_tables, make_report
 from experiments.logs import console
+from nano_emox.checkpoint_io import WEIGHTS
 from nano_emox.config import ConfigError, ExperimentConfig
 from nano_emox.evaluation.evaluation_report import write_report
 from nano_emox.evaluation.predictions import Prediction
 from nano_emox.evaluation.tables import score_table
 
 BEST_ON_TEST = "best-on-test"
+CHECKPOINTS = (".ckpt", WEIGHTS)
 SELECTED_BY = {  # the score that the released protocol takes the best checkpoint by
     "mer": "mer.hit_rate", "msa": "msa.waf", "ov_mer": "ov_mer.set_f", "mir": "mir.waf", "eri": "eri.rule_label_overlap",
     "erg": "erg.emotion_accuracy",
@@ -29,7 +31,7 @@ SELECTED_BY = {  # the score that the released protocol takes the best checkpoin
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """What is to be evaluated, and key=value overrides; a checkpoint's own name may hold an equals sign."""
-    targets = [each for each in arguments if "=" not in each or each.endswith(".ckpt") or Path(each).exists()]
+    targets = [each for each in arguments if "=" not in each or each.endswith(CHECKPOINTS) or Path(each).exists()]
     return targets, [each for each in arguments if each not in targets]
 
 
@@ -103,10 +105,10 @@ def resolve(
     subjects: list[Subject] = []
     for target in targets:
         path = Path(target)
-        if path.is_file() or target.endswith(".ckpt"):
+        if path.is_file() or target.endswith(CHECKPOINTS):
             subjects.append(_subject_of_file(config, path))
         elif path.is_dir() and several:
-            subjects += [_subject_of_file(config, file) for file in sorted(path.glob("*.ckpt"))]
+            subjects += [_subject_of_file(config, file) for file in sorted(path.iterdir()) if file.suffix in CHECKPOINTS]
         elif path.is_dir():
             if not run:
                 raise ConfigError(f"{path}: no config.yaml here or above, so this is no run; name a checkpoint file in it")
@@ -114,7 +116,7 @@ def resolve(
         else:
             subjects.append(subject_of_phase(config, target))
     if not subjects:
-        raise ConfigError(f"{', '.join(targets)}: no *.ckpt files there")
+        raise ConfigError(f"{', '.join(targets)}: no *.ckpt or *{WEIGHTS} files there")
     return config, subjects
 
 

@@ -135,7 +135,9 @@ def decoding(config: ExperimentConfig, subject: Subject) -> dict[str, Any]:
 def benchmark_samples(config: ExperimentConfig, names: Sequence[str]) -> list[Sample]:
     """The test samples of benchmarks, at most `evaluation.limit` of each."""
     limit = config.evaluation.limit or None
-    return [sample for name in names for sample in load_samples(name, config.data.root, "test")[:limit]]
+    return [
+        sample for name in names for sample in load_samples(name, config.data.root, "test", on_bad=config.data.on_bad)[:limit]
+    ]
 
 
 def answer(

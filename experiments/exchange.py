@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from experiments.assembly import checkpoints_of, configure, make_model, stage, stages
 from experiments.logs import console
 from nano_emox.backbones import build_skeleton, load_tokenizer
+from nano_emox.checkpoint_io import WEIGHTS
 from nano_emox.checkpoints import import_released
 from nano_emox.config import BackboneConfig, ConfigError, ExperimentConfig
 from nano_emox.hub import locate
@@ -52,7 +53,7 @@ def export_run(
     config = configure(str(settings), overrides)
     chosen = phase or next((s for s in reversed(stages(config)) if all(p.is_file() for p in _boundaries(config, run, s))), "")
     if not chosen:
-        raise ConfigError(f"{run} holds no finished phase; there is no boundary checkpoint such as {run / 'phase3.ckpt'}")
+        raise ConfigError(f"{run} holds no finished phase; there is no boundary checkpoint such as {run / f'phase3{WEIGHTS}'}")
     names = stage(config, chosen)
     model = make_model(config, init_from=_boundaries(config, run, chosen))
     scores = run / "scores" / f"{chosen}.json"

@@ -30,9 +30,12 @@ def calm() -> None:
         ".*batch_size from an ambiguous.*",
         ".*no `val_dataloader`.*",
         ".*persistent_workers.*",
+        ".*sync_dist=True.*",  # what is logged here is summed over ranks before
     ):
         warnings.filterwarnings("ignore", message=message)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's hint that a batch happened to use every parameter
     os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # else also an offline run sends W&B reports about itself
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from experiments.assembly import (
 from experiments.evaluate import answer, benchmark_samples, digest_of
 from experiments.loggers import make_loggers
 from experiments.logs import console
+from experiments.metrics_log import read_metrics
 from nano_emox.batch import Collator
 from nano_emox.config import ConfigError, ExperimentConfig, to_dict
 from nano_emox.evaluation import pictures
@@ -140,23 +140,20 @@ def draw(
 
 
 def training_log(config: ExperimentConfig) -> list[dict[str, Any]]:
-    """Losses of all phases on one step axis, from the CSV logs: of the run in one process, or of one run a phase."""
+    """Losses of all phases on one step axis, from the local logs: of the run in one process, or of one run a phase."""
     logs = Path(config.output) / "logs"
-    together = logs / "p2e" / "metrics.csv"
-    files = [together] if together.is_file() else [logs / name / "metrics.csv" for name in config.phases]
+    together = logs / "p2e" / "metrics.jsonl"
+    files = [together] if together.is_file() else [logs / name / "metrics.jsonl" for name in config.phases]
     phases = phases_of(replace(config, run=[]))
     rows: list[dict[str, Any]] = []
     for file in files:
-        if not file.is_file():
-            continue
         step = 0.0
-        with file.open(newline="") as stream:
-            for row in csv.DictReader(stream):
-                step = float(row.get("p2e/step") or step)  # a validation's row has none of its own
-                losses = {name: float(row[f"{name}/loss"]) if row.get(f"{name}/loss") else None for name in ("train", "val")}
-                if any(loss is not None for loss in losses.values()):
-                    phase = next(p.name for p in reversed(phases) if step > p.first_step or p is phases[0])
-                    rows.append({"step": step, "phase": phase, "train_loss": losses["train"], "val_loss": losses["val"]})
+        for row in read_metrics(file):
+            step = row.get("p2e/step", step)  # a validation's row has none of its own
+            if "train/loss" in row or "val/loss" in row:
+                phase = next(p.name for p in reversed(phases) if step > p.first_step or p is phases[0])
+                losses = {"train_loss": row.get("train/loss"), "val_loss": row.get("val/loss")}
+                rows.append({"step": step, "phase": phase, **losses})
     return rows
 
 
@@ -213,6 +210,6 @@ def _spread(predictions: Sequence[Prediction], each: int = 4) -> list[Prediction
 def _cell(prediction: Prediction, sample: Sample, lexicon: Lexicon) -> Cell | None:
     if sample.media.video is None:
         return None
-    frame = read_frames(sample.media.video, 3, 160)[1].permute(1, 2, 0).numpy()
+    frame = read_frames(sample.media.video, 3, 160, span=sample.media.span, crop=sample.media.crop)[1].permute(1, 2, 0).numpy()
     gold, said, right = compared(prediction, lexicon)
     return Cell(frame, said, gold, right, f"{prediction.dataset}, {prediction.task}")

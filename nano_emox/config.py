@@ -94,6 +94,7 @@ class ModelConfig:
     shared_prefix: bool = True  # instruction and labels are read once for all rows; while the LM is frozen, once and for all
 
 
+STRATEGIES = ("auto", "ddp", "fsdp2")
 SWITCHES: dict[str, tuple[str, ...]] = {
     "prompt_style": ("chat", "released"),
     "face_pixels": ("imagenet", "released"),
@@ -141,12 +142,20 @@ class PhaseConfig:
 
 @dataclass
 class DataConfig:
-    """Where the data sets lie. With `synthetic`, a corpus of `clips` clips is written there first."""
+    """Where the data sets lie. With `synthetic`, a corpus of `clips` clips is written there first.
+
+    Clips that cannot be read are left out and counted (`on_bad=skip`), up to the fraction `max_skipped` of an epoch's draws;
+    more is an error. With `on_bad=error` the first one is.
+    """
 
     root: str = "data/synthetic"
     synthetic: bool = False
     clips: int = 2400
     workers: int = 2
+    timeout: float = 120.0  # seconds without a batch after which a hanging worker is an error
+    on_bad: Literal["error", "skip"] = "skip"
+    max_skipped: float = 0.01
+    overlap: str = "report"  # training clips that are in a benchmark too: report them, remove them, or ignore that
     features: str = "stored"  # stored: encoders run once, training reads their outputs; online: encoders run in every step
 
 
@@ -177,10 +186,12 @@ class TrainerConfig:
     accelerator: str = "auto"
     devices: str = "auto"
     num_nodes: int = 1
+    strategy: str = "auto"  # auto is ddp where there are several devices; fsdp2 shards the language model, a phase a process
     precision: str = "bf16-mixed"
     gradient_clip_val: float = 1.0
     accumulate_grad_batches: int = 1
     log_every_n_steps: int = 10
+    checkpoint_every_n_steps: int = 500  # optimizer steps; besides, one at every epoch's end. 0: only those
     threads: int = 0  # of the CPU, for torch; 0 is torch's own choice
 
 
@@ -192,6 +203,7 @@ class WandbConfig:
     project: str = "nano-emox"
     entity: str | None = None
     group: str | None = None
+    timeout: float = 30.0  # seconds that a run waits for W&B, at its start and at its end
 
 
 @dataclass
@@ -306,8 +318,14 @@ def _check(config: ExperimentConfig) -> None:
                 raise ConfigError(f"phases.{name}.init_from: no phase {other!r}; there are {', '.join(config.phases)}")
         if phase.epochs < 1 or phase.steps_per_epoch < 1 or phase.batch_size < 1:
             raise ConfigError(f"phases.{name}: epochs, steps_per_epoch and batch_size must be at least 1")
+    if config.trainer.checkpoint_every_n_steps < 0:
+        raise ConfigError("trainer.checkpoint_every_n_steps must be at least 0 (0: only at the ends of epochs)")
     if config.data.clips < 1 or config.data.workers < 0:
         raise ConfigError("data.clips must be at least 1 and data.workers at least 0")
+    if not 0 <= config.data.max_skipped <= 1 or config.data.timeout <= 0 or config.wandb.timeout <= 0:
+        raise ConfigError("data.max_skipped is a fraction from 0 to 1; data.timeout and wandb.timeout are positive seconds")
+    if config.trainer.strategy not in STRATEGIES:
+        raise ConfigError(f"trainer.strategy: {config.trainer.strategy!r}; choose {', '.join(STRATEGIES)}")
     if config.backbones.dtype not in ("float32", "bfloat16", "float16"):
         raise ConfigError(f"backbones.dtype: {config.backbones.dtype!r}; choose float32, bfloat16 or float16")
     for block, count in config.model.tokens.items():
@@ -320,6 +338,8 @@ def _check(config: ExperimentConfig) -> None:
                 raise ConfigError(
                     f"phases.{name}.{key}: no modality {sorted(unknown)}; there are visual, face, speech, fusion, text"
                 )
+    if config.data.overlap not in ("report", "remove", "ignore"):
+        raise ConfigError(f"data.overlap: {config.data.overlap!r}; choose report, remove or ignore")
     if config.data.features not in ("stored", "online"):
         raise ConfigError(f"data.features: {config.data.features!r}; choose stored or online")
     if config.wandb.mode not in ("auto", "online", "offline", "disabled"):

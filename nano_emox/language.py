@@ -114,6 +114,13 @@ class LanguageHead(LightningModule):
         """Dimension of a token."""
         return int(self.model.config.get_text_config().hidden_size)
 
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The decoder's layers."""
+        layers = self.model.get_decoder().layers
+        assert isinstance(layers, nn.ModuleList)
+        return layers
+
     def train(self, mode: bool = True) -> Self:
         """Training mode only where something trains: no dropout while model and LoRA are frozen."""
         return super().train(mode and self.trains)

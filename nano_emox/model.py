@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from data_modules.record import Task
 from nano_emox.adapters import FacialAdapter, QFormerAdapter
@@ -84,6 +85,18 @@ class NanoEmoX(LightningModule):
         self.strict_loading = False  # a checkpoint holds only those; `_take` checks its names
         self._resumed: set[str] | None = None
         self._validation = torch.zeros(len(TASKS), 2, dtype=torch.float64)  # per task: sum of losses, tokens
+
+    def configure_model(self) -> None:
+        """Under a `ModelParallelStrategy`, shard parameters, gradients and optimizer state over the ranks (FSDP2).
+
+        Each layer of the language model is gathered for its own computation only. Towers are frozen and stay whole.
+        """
+        if self.device_mesh is None or isinstance(self, FSDPModule):
+            return
+        mesh = self.device_mesh["data_parallel"]
+        for layer in self.language.layers:
+            fully_shard(layer, mesh=mesh)
+        fully_shard(self, mesh=mesh, ignored_params={p for tower in self.encoders.values() for p in tower.parameters()})
 
     def attach(self, modality: str, encoder: FrozenEncoder) -> None:
         """Give the model a tower, for batches that carry media."""

@@ -90,7 +90,7 @@ def test_a_damaged_shard_is_found(tmp_path: Path, space: FeatureSpace):
     shard.write_bytes(data)
     assert FeatureStore(tmp_path).space("visual", "tower one").verify() == [shard.stem]
     shard.write_bytes(data[:-8])
-    with pytest.raises(OSError, match="extract again"):
+    with pytest.raises(OSError, match="features --verify"):
         FeatureStore(tmp_path).space("visual", "tower one").read("clip")
 
 

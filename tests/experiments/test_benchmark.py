@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from experiments.assembly import make_model
 from experiments.benchmark import benchmark, best_on_test, resolve, split_arguments
@@ -28,7 +29,7 @@ def finished(world, make_config):
     save(config, output / "config.yaml")
     model = make_model(config)
     state = {name: value for name, value in model.named_parameters() if not name.startswith("language")}
-    torch.save({"state_dict": {name: value.detach() for name, value in state.items()}}, output / "phase3.ckpt")
+    save_file({name: value.detach().contiguous() for name, value in state.items()}, output / "phase3.safetensors")
     generator = torch.Generator().manual_seed(1)
     noisy = {name: value.detach() + 0.1 * torch.randn(value.shape, generator=generator) for name, value in state.items()}
     torch.save({"state_dict": noisy}, output / "epoch=7.ckpt")
@@ -112,7 +113,7 @@ def test_a_checkpoint_brings_its_run_and_benchmarks_can_be_named(finished, capsy
 
 def test_selection_on_the_test_set_is_stamped(finished):
     page = benchmark(
-        [str(finished / "phase3.ckpt"), str(finished / "epoch=7.ckpt")],
+        [str(finished / "phase3.safetensors"), str(finished / "epoch=7.ckpt")],
         ["wandb.mode=disabled"],
         preset="tiny",
         benchmarks=["MER2023"],

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from experiments.ask import ask
@@ -34,7 +35,7 @@ def finished(make_config, tmp_path_factory):
     save(config, output / "config.yaml")
     (output / "scores").mkdir()
     (output / "scores" / "phase3.json").write_text(json.dumps({"scores": {"mir.waf": 0.25}}))
-    torch.save({"state_dict": state}, output / "phase3.ckpt")
+    save_file(state, output / "phase3.safetensors")
     return output
 
 
@@ -44,7 +45,7 @@ def test_a_run_is_exported_described_and_answers_from_its_folder(finished, tmp_p
     said = run("info", folder)
     for part in ("phase3", "mir.waf", "0.2500", "MIntRec2.0", "language (LoRA)", "make backbones"):
         assert part in said, said
-    state = torch.load(finished / "phase3.ckpt", weights_only=True)["state_dict"]
+    state = load_file(finished / "phase3.safetensors")
     back = read_state(folder)
     assert back.keys() == state.keys()
     assert all(torch.equal(back[name], value) for name, value in state.items())

@@ -13,6 +13,7 @@ from experiments.evaluate import evaluate_phase
 from experiments.extract import extract
 from experiments.report import report
 from experiments.train import train
+from nano_emox.checkpoint_io import read_weights
 from nano_emox.config import ConfigError
 
 PHASES = ("phase1_speech", "phase1_visual", "phase2", "phase3")
@@ -34,7 +35,7 @@ def one_by_one(world, make_config):
 
 
 def weights(output, phase):
-    return torch.load(output / f"{phase}.ckpt", weights_only=True)["state_dict"]
+    return read_weights(output / f"{phase}.safetensors")
 
 
 def test_one_process_with_all_phases_gives_the_weights_of_the_phases_one_by_one(world, make_config, one_by_one):
@@ -154,7 +155,7 @@ def test_predict_answers_about_files_from_elsewhere_and_says_what_it_used(name, 
 
 
 def test_what_is_missing_is_named(world, make_config, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"phase1_speech\.ckpt.*make phase1"):
+    with pytest.raises(FileNotFoundError, match=r"phase1_speech\.safetensors.*make phase1"):
         train(make_config(tmp_path, "run=[phase2]"))
     with pytest.raises(ConfigError, match=r"data\.root"):
         train(make_config(tmp_path, f"data.root={tmp_path / 'nowhere'}"))
