@@ -65,8 +65,8 @@ def pack(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable] = (), att
         unfilled = range(len(one.parents), length)
         sees[unfilled, unfilled] = True
         row_of[number, : len(one.owners)], index_of[number, : len(one.depths)] = one.owners, one.depths
-        for row, path in one.paths.items():
-            place[row, : len(path)] = np.array(path, dtype=np.int64) + number * length
+        for owner, path in one.paths.items():
+            place[owner, : len(path)] = np.array(path, dtype=np.int64) + number * length
     return Packing(*(torch.from_numpy(array) for array in (row_of, index_of, place, attends)))
 
 
