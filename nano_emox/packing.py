@@ -7,6 +7,7 @@ alike share the path until they part, so instructions, candidate labels and whol
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -42,11 +43,14 @@ def pack(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable] = (), att
             a few long bins, which have no padding, and many short ones, whose attention is cheaper.
     """
     roots = roots or [None] * len(rows)
-    bins = _bins(rows, roots, sum(map(len, rows)))  # one bin, in which most can be shared
-    size = len(bins[0].parents)
-    capacity, work = _capacity([len(row) for row in rows], attention)
-    if work < size * (1 + attention * size):
-        bins = _bins(rows, roots, capacity)
+    whole = _Bin()
+    for number, (row, root) in enumerate(zip(rows, roots, strict=True)):
+        whole.add(number, row, root)
+    trees = whole.trees()
+    order = sorted(range(len(rows)), key=lambda number: (-trees[number][1], trees[number][0], -len(rows[number])))
+    apart = _capacity([len(row) for row in rows], attention)  # as if nothing were shared
+    together = _capacity(list(dict(trees.values()).values()), attention)  # as if what shares anything had to stay together
+    bins = _bins(rows, roots, order, min(apart, together, key=lambda choice: choice[1])[0])
     longest = max((len(row) for row in rows), default=0)
     length = max(len(one.parents) for one in bins)
     shape = (len(bins), length)
@@ -61,8 +65,8 @@ def pack(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable] = (), att
         unfilled = range(len(one.parents), length)
         sees[unfilled, unfilled] = True
         row_of[number, : len(one.owners)], index_of[number, : len(one.depths)] = one.owners, one.depths
-        for row, path in one.paths.items():
-            place[row, : len(path)] = np.array(path, dtype=np.int64) + number * length
+        for owner, path in one.paths.items():
+            place[owner, : len(path)] = np.array(path, dtype=np.int64) + number * length
     return Packing(*(torch.from_numpy(array) for array in (row_of, index_of, place, attends)))
 
 
@@ -86,6 +90,14 @@ class _Bin:
             at = known
         return len(row)
 
+    def trees(self) -> dict[int, tuple[int, int]]:
+        """By row: the first token of its tree, and how many tokens that tree has. An empty row is a tree of its own."""
+        top: list[int] = []
+        for token, parent in enumerate(self.parents):
+            top.append(token if parent < 0 else top[parent])
+        sizes = Counter(top)
+        return {row: (path[0], sizes[path[0]]) if path else (-1 - row, 0) for row, path in self.paths.items()}
+
     def add(self, number: int, row: Sequence[Hashable], root: Hashable) -> None:
         at: Hashable = (root,)
         path = self.paths[number] = []
@@ -100,10 +112,10 @@ class _Bin:
             at = known
 
 
-def _bins(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable], capacity: int) -> list[_Bin]:
-    """Longest rows first, each into the bin that has most of it already and room for the rest."""
+def _bins(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable], order: Sequence[int], capacity: int) -> list[_Bin]:
+    """Each row into the bin that has most of it already and room for the rest."""
     bins: list[_Bin] = []
-    for number in sorted(range(len(rows)), key=lambda number: -len(rows[number])):
+    for number in order:
         row, root = rows[number], roots[number]
         shared = [one.shared(row, root) for one in bins]
         fitting = [i for i, one in enumerate(bins) if len(one.parents) + len(row) - shared[i] <= capacity]
@@ -116,11 +128,14 @@ def _bins(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable], capacit
 
 
 def _capacity(lengths: Sequence[int], attention: float) -> tuple[int, float]:
-    """The bin size with the least work, and that work, as if nothing were shared."""
-    total, longest = sum(lengths), max(lengths, default=0)
-    sizes = {max(longest, math.ceil(total / parts)) for parts in range(1, len(lengths) + 1)}
-    work = {size: _first_fit(lengths, size) * size * (1 + attention * size) for size in sorted(sizes)}
-    best = min(work, key=lambda size: work[size])
+    """The bin size with the least work for pieces of these lengths, and that work."""
+    total, longest, parts = sum(lengths), max(lengths, default=0), 1
+    work: dict[int, float] = {}
+    while parts <= max(1, len(lengths)):
+        size = max(longest, math.ceil(total / parts))
+        work.setdefault(size, _first_fit(lengths, size) * size * (1 + attention * size))
+        parts += max(1, parts // 4)
+    best = min(sorted(work), key=lambda size: work[size])
     return best, work[best]
 
 
