@@ -31,7 +31,7 @@ help: ## this list
 setup: $(NEST) ## make .venv and install everything, from the package index
 $(NEST): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[model,dev]' -c constraints.txt
 	@touch $@
 
 data: $(NEST) $(CORPUS) ## the synthetic corpus (SEED=, CLIPS=)

@@ -20,7 +20,8 @@ class Account(Protocol):
     """What is asked of a loader's `account`."""
 
     def as_dict(self) -> Counts:
-        """`batches`, `listed`, `seen`, `substituted`, `skipped` (reason -> number), `samples` (reason -> names)."""
+        """`batches`, `listed`, `seen`, `substituted`, `skipped` (reason -> number), `samples` (reason -> names),
+        `shortened` (text field -> number)."""
 
 
 class AccountingError(RuntimeError):
@@ -140,12 +141,13 @@ class EpochAccounting(Callback):
 
 def added(parts: Iterable[Counts]) -> Counts:
     """The sum of several accounts."""
-    total: Counts = {"batches": 0, "listed": 0, "seen": 0, "substituted": 0, "skipped": {}, "samples": {}}
+    total: Counts = {"batches": 0, "listed": 0, "seen": 0, "substituted": 0, "skipped": {}, "samples": {}, "shortened": {}}
     for part in parts:
         for name in ("batches", "listed", "seen", "substituted"):
             total[name] += part[name]
-        for reason, number in part["skipped"].items():
-            total["skipped"][reason] = total["skipped"].get(reason, 0) + number
+        for name in ("skipped", "shortened"):
+            for reason, number in part.get(name, {}).items():
+                total[name][reason] = total[name].get(reason, 0) + number
         for reason, samples in part["samples"].items():
             total["samples"][reason] = sorted({*total["samples"].get(reason, []), *samples})
     return total

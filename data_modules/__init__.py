@@ -11,17 +11,18 @@ from typing import Any
 _HOMES = {
     "data_modules.record": ("ChainOfEmpathy", "Item", "Media", "Sample", "Task", "Turn"),
     "data_modules.media": ("MediaError", "Reason", "cut_clips", "probe", "read_audio", "read_frames", "resolve_inside"),
-    "data_modules.datasets": ("DATASETS", "DatasetCard", "load_samples"),
+    "data_modules.datasets": ("DATASETS", "DatasetCard", "load_samples", "splits_of"),
     "data_modules.features": ("ContentKeys", "FeatureSpace", "FeatureStore", "content_key"),
     "data_modules.inputs": ("InputReader", "MediaInputs", "StoredFeatures"),
     "data_modules.mixture": ("Mixture", "MixtureSampler", "ResumableDataLoader", "limited"),
     "data_modules.loading": ("SkipReport", "collate_items"),
     "data_modules.module": ("AffectDataModule",),
+    "data_modules.splits": ("Overlap", "grouped_split", "overlap", "without_overlap"),
     "data_modules.curriculum": ("CurriculumDataModule",),
     "data_modules.extraction": ("Clip", "ClipDataModule", "clips_of"),
     "data_modules.named": (
-        "CAER", "CHSIMS", "CMUMOSEI", "CMUMOSI", "CREMAD", "AvaMERG", "CHSIMSv2", "EMER", "FERV39k", "IEMOCAP", "M3ED",
-        "MELD", "MER2023", "MER2024", "MERCaptionPlus", "MERRFine", "MIntRec", "MIntRec2", "OVMERD",
+        "CAER", "CHSIMS", "CMUMOSEI", "CMUMOSI", "CREMAD", "AvaMERG", "CHSIMSv2", "EMER", "FERV39k", "Generic", "IEMOCAP", "M3ED",
+        "MELD", "MER2023", "MER2024", "MERCaptionPlus", "MERRFine", "MIntRec", "MIntRec2", "OVMERD", "OVMERDPlus",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -30,6 +30,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from data_modules.content import file_digest
 from data_modules.durable import write_atomically
 from data_modules.media import MediaError, Reason, image_files
 from data_modules.record import Media
@@ -45,7 +46,7 @@ class DamagedShard(OSError):
 
 
 def content_key(media: Media) -> str:
-    """32 hex digits from the bytes of a clip's files; equal for equal content, wherever it lies.
+    """32 hex digits from the bytes of a clip's files, its span and its crop; equal for equal content, wherever it lies.
 
     Raises:
         MediaError: a file is missing.
@@ -73,6 +74,9 @@ class ContentKeys:
         for role, path in (("video", media.video), ("audio", media.audio)):
             if path is not None:
                 digest.update(f"{role}:{self._of(path)};".encode())
+        if media.span is not None or media.crop is not None:
+            part = [float(number) for number in (*(media.span or ()), *(media.crop or ()))]
+            digest.update(f"span:{media.span is not None};crop:{media.crop is not None};{part};".encode())
         return digest.hexdigest()
 
     def save(self) -> None:
@@ -90,11 +94,7 @@ class ContentKeys:
             status = path.stat()
             place = f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}"
             if place not in self._digests:
-                digest = blake2b(digest_size=16)
-                with path.open("rb") as file:
-                    while block := file.read(1 << 20):
-                        digest.update(block)
-                self._digests[place] = digest.hexdigest()
+                self._digests[place] = file_digest(path)
                 self._fresh += 1
         except FileNotFoundError as error:
             raise MediaError(path, Reason.MISSING, "no such file; check the data root, or download the media") from error

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from torch import Tensor
 
 from data_modules.features import ContentKeys, FeatureSpace
-from data_modules.media import ABSENT, MediaError, Reason, cut_clips, read_audio, read_frames
+from data_modules.media import ABSENT, MediaError, Reason, Resampler, cut_clips, read_audio, read_frames
 from data_modules.record import Sample
 
 SEEN = frozenset({"visual", "face", "fusion"})  # modalities made from frames
@@ -35,7 +35,8 @@ class MediaInputs:
         clips: of sound, how many.
         seconds: of one clip.
         modalities: of `visual face speech fusion text`; what none of them needs is not decoded.
-        spread: of the clips over the recording, see `media.cut_clips`.
+        spread: of the clips over the recording, see `sound.cut_clips`.
+        resampler: of sound that is not at 16 kHz, see `sound.read_audio`.
 
     Raises:
         MediaError: from a call: the clip cannot be read, or has none of the modalities.
@@ -49,11 +50,13 @@ class MediaInputs:
         seconds: float = 2.0,
         modalities: Collection[str] = ("visual", "face", "speech", "fusion"),
         spread: Literal["end", "released"] = "end",
+        resampler: Resampler = "torchaudio",
     ) -> None:
         self.frames, self.size, self.clips, self.seconds = frames, size, clips, seconds
         self.sees = bool(SEEN.intersection(modalities))
         self.hears = bool(HEARD.intersection(modalities))
         self.spread: Literal["end", "released"] = spread
+        self.resampler: Resampler = resampler
 
     def __call__(self, sample: Sample) -> dict[str, Tensor]:
         inputs: dict[str, Tensor] = {}
@@ -76,21 +79,24 @@ class MediaInputs:
         """(frames, 3, size, size) uint8; `MediaError` with `no_video` where there is none."""
         if sample.media.video is None:
             raise MediaError(str(sample.media.audio), Reason.NO_VIDEO, f"{sample.dataset}/{sample.id} is sound only")
-        return read_frames(sample.media.video, self.frames, self.size)
+        return read_frames(sample.media.video, self.frames, self.size, span=sample.media.span, crop=sample.media.crop)
 
     def read_clips(self, sample: Sample) -> Tensor:
         """(clips, samples) float32; `MediaError` with `no_audio` where there is none."""
-        path = sample.media.audio or sample.media.video
+        media = sample.media
+        path = media.audio or media.video
         assert path is not None
         if path.is_dir():
             raise MediaError(path, Reason.NO_AUDIO, "a directory of images has no sound")
-        return cut_clips(read_audio(path), self.clips, self.seconds, spread=self.spread)
+        waveform = read_audio(path, span=media.span if media.audio is None else None, resampler=self.resampler)
+        return cut_clips(waveform, self.clips, self.seconds, spread=self.spread)
 
     def recipe(self, medium: str) -> str:
         """What decides the values of `frames` or `clips`, as text: a part of a feature's address."""
         if medium == "frames":
             return f"frames={self.frames} size={self.size} scaler=bicubic"
-        return f"clips={self.clips} seconds={self.seconds} rate=16000 spread={self.spread}"
+        resampler = "" if self.resampler == "torchaudio" else f" resampler={self.resampler}"
+        return f"clips={self.clips} seconds={self.seconds} rate=16000 spread={self.spread}{resampler}"
 
 
 class StoredFeatures:

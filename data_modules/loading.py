@@ -7,16 +7,18 @@ instead, which sample and order alone decide; that is counted as `substituted`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from data_modules.inputs import InputReader
 from data_modules.media import MediaError
 from data_modules.mixture import MixtureSampler, ResumableDataLoader, choose_task, draw_of
+from data_modules.readers.annotation import Annotation
 from data_modules.record import Item, Sample, Task
 from data_modules.workers import NotedDataset, WatchedDataLoader
 
@@ -41,17 +43,23 @@ class Loaded(NamedTuple):
     size: int  # draws that are in the batch
     skipped: list[Skipped]
     substituted: int = 0  # samples in the batch that were not drawn
+    shortened: Mapping[str, Collection[str]] = {}  # text field -> samples of which the collator has cut it
 
 
 @dataclass
 class SkipReport:
-    """What became of the draws: `seen` and `skipped`, by reason, add up to `listed`, the number that was asked for.
+    """What became of every entry of the annotation and of every draw; nothing goes missing without a reason.
+
+    `seen` and `skipped`, by reason, add up to `listed`, the number of draws that was asked for. Entries that the readers
+    rejected are never drawn; they are counted beside that, by data set and split.
 
     Attributes:
         batches: given out.
         substituted: samples given out in place of batches of which nothing could be read.
         counts: reason -> draws skipped.
         reasons: reason -> sample -> message.
+        shortened: text field -> draws in which the collator has cut it.
+        annotations: `dataset/split` -> what its annotation lists.
     """
 
     batches: int = 0
@@ -60,11 +68,18 @@ class SkipReport:
     substituted: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, dict[str, str]] = field(default_factory=dict)
+    shortened: dict[str, int] = field(default_factory=dict)
+    annotations: dict[str, Annotation] = field(default_factory=dict)
 
     @property
     def skipped(self) -> int:
         """Draws left out, for any reason."""
         return sum(self.counts.values())
+
+    @property
+    def rejected(self) -> int:
+        """Entries of annotations that cannot be used."""
+        return sum(len(annotation.rejected) for annotation in self.annotations.values())
 
     def add(self, loaded: Loaded, listed: int) -> None:
         """Count one batch that was asked for as `listed` draws."""
@@ -75,6 +90,34 @@ class SkipReport:
         for sample, reason, message in loaded.skipped:
             self.counts[reason] = self.counts.get(reason, 0) + 1
             self.reasons.setdefault(reason, {})[sample] = message
+        for name, samples in loaded.shortened.items():
+            self.shortened[name] = self.shortened.get(name, 0) + len(samples)
+
+    def check(self) -> None:
+        """Do the counts add up?
+
+        Raises:
+            RuntimeError: draws were neither seen nor skipped; the message has the numbers.
+        """
+        if self.seen + self.skipped != self.listed:
+            raise RuntimeError(f"{self.seen} draws seen + {self.skipped} skipped {self.counts} is not {self.listed} listed")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for every reason, e.g. for `pandas.DataFrame(report.rows())`.
+
+        Returns:
+            `stage` (annotation or media), `of` (`dataset/split` of an annotation), `reason`, `count` (entries or draws), and
+            `samples`: places in the annotation, or `dataset/id`, -> message.
+        """
+        rows: list[dict[str, Any]] = []
+        for name, annotation in self.annotations.items():
+            for reason, count in sorted(annotation.faults.items()):
+                samples = {str(error.place): str(error) for error in annotation.rejected if error.fault.value == reason}
+                rows.append({"stage": "annotation", "of": name, "reason": reason, "count": count, "samples": samples})
+        for reason, messages in sorted(self.reasons.items()):
+            count = self.counts.get(reason, 0)
+            rows.append({"stage": "media", "of": "", "reason": reason, "count": count, "samples": dict(messages)})
+        return rows
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers, and by reason the samples, as plain types."""
@@ -85,15 +128,29 @@ class SkipReport:
             "substituted": self.substituted,
             "skipped": dict(self.counts),
             "samples": {reason: sorted(samples) for reason, samples in self.reasons.items()},
+            "shortened": dict(self.shortened),
+            "annotations": {
+                name: {"listed": each.listed, "read": len(each.samples), "rejected": dict(each.faults)}
+                for name, each in self.annotations.items()
+            },
         }
 
     def __str__(self) -> str:
-        if not self.skipped:
-            return f"{self.seen} draws, none skipped"
-        lines = [f"{self.seen} draws, {self.skipped} skipped:"]
-        for reason, samples in sorted(self.reasons.items()):
-            first = list(samples)
-            lines.append(f"  {reason}: {len(first)} clip(s): {', '.join(first[:20])}{', ...' if len(first) > 20 else ''}")
+        lines = []
+        for name, each in self.annotations.items():
+            if each.rejected:
+                lines.append(f"{name}: {each.listed} entries listed, {len(each.samples)} read, {len(each.rejected)} rejected")
+        lines.append(f"{self.seen} draws, {self.skipped or 'none'} skipped" + (":" if self.skipped else ""))
+        for row in self.rows():
+            first = list(row["samples"])
+            what = (
+                f"{row['of']} {row['reason']}: {len(first)} entries" if row["of"] else f"{row['reason']}: {len(first)} clip(s)"
+            )
+            lines.append(f"  {what}: {', '.join(first[:20])}{', ...' if len(first) > 20 else ''}")
+        if self.shortened:
+            lines.append(
+                "  over-long text was cut in " + ", ".join(f"{n} draws ({name})" for name, n in self.shortened.items())
+            )
         return "\n".join(lines)
 
 
@@ -128,7 +185,7 @@ class _Collating(NotedDataset):
             items = [item for item in items if id(item) in kept]
             message = "longer than model.max_length"
             skipped += [Skipped(f"{i.sample.dataset}/{i.sample.id}", OVER_LONG, message) for i in too_long]
-        return Loaded(batch, len(items), skipped, len(instead))
+        return Loaded(batch, len(items), skipped, len(instead), getattr(batch, "shortened", {}))
 
 
 class Draws(_Collating):
@@ -259,11 +316,13 @@ def collate_items(items: Sequence[Item]) -> dict[str, Any]:
     Returns:
         `id`, `dataset`, `task`, `label`, `subtitle`, `description`, `response`: lists of text or None, in row order;
         `label_index` (batch,) int64: place of the label among the sample's candidates, -1 without; `score` (batch,)
-        float32, NaN without; `sample`: the records; `inputs`: name -> (batch, ...) tensors, padded with zeros to the
-        largest; `present`: name -> (batch,) bool: which rows have that input at all.
+        float32, NaN without; `sample`: the records, (batch,) array of objects; `inputs`: name -> (batch, ...) tensors,
+        padded with zeros to the largest; `present`: name -> (batch,) bool: which rows have that input at all.
     """
     samples = [item.sample for item in items]
     names = sorted({name for item in items for name in item.inputs})
+    records = np.empty(len(samples), dtype=object)  # no list: Lightning takes lists apart, and refuses frozen records in them
+    records[:] = samples
     places = [s.candidates.index(s.label) if s.label in s.candidates else -1 for s in samples]
     return {
         "id": [s.id for s in samples],
@@ -275,7 +334,7 @@ def collate_items(items: Sequence[Item]) -> dict[str, Any]:
         "response": [s.response for s in samples],
         "label_index": torch.tensor(places),
         "score": torch.tensor([float("nan") if s.score is None else s.score for s in samples], dtype=torch.float32),
-        "sample": samples,
+        "sample": records,
         "inputs": {name: _pad([item.inputs.get(name) for item in items]) for name in names},
         "present": {name: torch.tensor([name in item.inputs for item in items]) for name in names},
     }

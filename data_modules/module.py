@@ -9,20 +9,22 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from torch.utils.data import DataLoader
 
-from data_modules.datasets import DATASETS, load_samples
+from data_modules.datasets import read_annotation, splits_of
 from data_modules.inputs import InputReader, MediaInputs
 from data_modules.loading import Collate, Draws, Listed, ListedLoader, OnBad, SkipReport, TrainingLoader, collate_items
 from data_modules.mixture import Mixture, MixtureSampler, RankSampler, limited
 from data_modules.record import Sample, Task
+from data_modules.splits import grouped_split
 
 log = logging.getLogger(__name__)
+SHARES: Mapping[str, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
 
 class AffectDataModule(LightningDataModule):
@@ -134,8 +136,9 @@ class AffectDataModule(LightningDataModule):
         return self._listed(self.test)
 
     def teardown(self, stage: str) -> None:
-        if self.skips.skipped:
+        if self.skips.skipped or self.skips.rejected:
             log.warning("%s: %s", type(self).__name__, self.skips)
+        self.skips.check()
 
     def _listed(self, samples: Sequence[Sample]) -> DataLoader | list[DataLoader]:
         if not samples:
@@ -179,23 +182,55 @@ class AffectDataModule(LightningDataModule):
 class DatasetModule(AffectDataModule):
     """One data set by name, read from its own layout when it is set up.
 
+    With `on_bad="skip"`, entries of the annotation that cannot be used are left out and counted in `skips`, as clips are that
+    cannot be read.
+
     Args:
         root: the data root, which holds one folder per data set.
+        layout: which of its layouts; None is the first one that is there. E.g. `unibench_english` of MER2024.
+        subset: a named alternative to the official splits, e.g. `as_released`.
+        split_by: divide all samples anew so that no `actor`, `speaker`, `dialogue` (a key of `Sample.meta`) is in two parts.
+        shares: of the parts then; their division depends on `seed` alone.
         options: of `AffectDataModule`.
     """
 
-    dataset: ClassVar[str]
+    dataset: str
 
-    def __init__(self, root: str | Path, *, batch_size: int = 8, **options: Any) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        batch_size: int = 8,
+        layout: str | None = None,
+        subset: str | None = None,
+        split_by: str | None = None,
+        shares: Mapping[str, float] = SHARES,
+        **options: Any,
+    ) -> None:
         super().__init__(batch_size=batch_size, **options)
+        if subset is not None and split_by is not None:
+            raise ValueError("subset and split_by are two ways to divide the samples; choose one")
+        if unknown := set(shares) - set(SHARES):
+            raise ValueError(f"shares are of {list(SHARES)}, not of {sorted(unknown)}")
         self.root = Path(root)
+        self.layout, self.subset, self.split_by, self.shares = layout, subset, split_by, dict(shares)
         self._read = False
 
     def setup(self, stage: str | None = None) -> None:
         if not self._read:
-            splits = DATASETS[self.dataset].splits
-            found = {split: load_samples(self.dataset, self.root, split) for split in splits}
+            if self.split_by is not None:
+                found = grouped_split(self._entries("all"), self.split_by, self.shares, self.seed)
+            else:
+                splits = splits_of(self.dataset, self.root, layout=self.layout, subset=self.subset)
+                found = {split: self._entries(split) for split in splits}
             self.groups = self._grouped(found.get("train", []))
             self.validation, self.test = found.get("validation", []), found.get("test", [])
             self._read = True
         super().setup(stage)
+
+    def _entries(self, split: str) -> list[Sample]:
+        annotation = read_annotation(self.dataset, self.root, split, layout=self.layout, subset=self.subset)
+        if annotation.rejected and self.on_bad == "error":
+            raise annotation.rejected[0]
+        self.skips.annotations[f"{self.dataset}/{split}"] = annotation
+        return annotation.samples

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from data_modules.module import DatasetModule
 
 
@@ -66,7 +69,7 @@ class MER2023(DatasetModule):
 
 
 class MER2024(DatasetModule):
-    """Six emotions; the test split is MER-SEMI."""
+    """Six emotions; the test split is MER-SEMI. Subtitles are Chinese; `layout="unibench_english"` has translations."""
 
     dataset = "MER2024"
 
@@ -113,7 +116,37 @@ class OVMERD(DatasetModule):
     dataset = "OV-MERD"
 
 
+class OVMERDPlus(DatasetModule):
+    """Open emotion words, the larger set of MER-UniBench."""
+
+    dataset = "OV-MERD+"
+
+
 class EMER(DatasetModule):
     """Emotion reasoning with clues."""
 
     dataset = "EMER"
+
+
+class Generic(DatasetModule):
+    """Clips of one's own, from a list with one clip a line (`.jsonl`, or `.csv` and `.tsv` with a header).
+
+    Paths in the list start at its folder and stay in it. What a line may say: `data_modules.readers.own_clips.FIELDS`. Two clips
+    for recognition, the second one for training open words and reasoning too:
+
+        {"video": "clips/a.mp4", "subtitle": "No way!", "label": "surprise", "split": "train"}
+        {"video": "clips/b.mp4", "audio": "clips/b.wav", "label": "calm", "words": ["calm"], "description": "A level voice."}
+
+    and `Generic("mine/list.jsonl", batch_size=8)` gives batches of them.
+
+    Args:
+        file: the list.
+        options: of `AffectDataModule`.
+
+    Raises:
+        AnnotationError: from `setup`: the line that cannot be used, unless `on_bad="skip"`.
+    """
+
+    def __init__(self, file: str | Path, *, batch_size: int = 8, **options: Any) -> None:
+        super().__init__(Path(file).parent, batch_size=batch_size, **options)
+        self.dataset = f"generic:{Path(file).name}"

@@ -13,6 +13,11 @@ SEVEN_EMOTIONS = (
 )  # CAER, FERV39k, M3ED; CREMA-D less surprise
 SEVEN_SPELLING = {"angry": "anger", "happiness": "happy", "sadness": "sad", "surprised": "surprise"}
 MER_EMOTIONS = ("angry", "happy", "neutral", "sad", "surprise", "worried")  # MER2023, MER2024
+MELD_EMOTIONS = ("anger", "joy", "sadness", "neutral", "disgust", "fear", "surprise")  # in the order of the indices
+IEMOCAP_EMOTIONS = ("happy", "sad", "neutral", "anger")  # the same; happy includes excited
+IEMOCAP_CODES = {"hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral", "ang": "anger"}
+IEMOCAP_SIX_CODES = {**IEMOCAP_CODES, "exc": "excited", "fru": "frustrated"}
+IEMOCAP_OTHERS = ("fea", "sur", "dis", "oth", "xxx")  # xxx: the raters did not agree
 MINTREC = (  # in the published order: ten attitudes, ten goals
     "Complain", "Praise", "Apologise", "Thank", "Criticize", "Agree", "Taunt", "Flaunt", "Joke", "Oppose",
     "Comfort", "Care", "Inform", "Advise", "Arrange", "Introduce", "Leave", "Prevent", "Greet", "Ask for help",
@@ -22,6 +27,7 @@ MINTREC2 = (
     "Complain", "Confirm", "Criticize", "Doubt", "Emphasize", "Explain", "Flaunt", "Greet", "Inform", "Introduce",
     "Invite", "Joke", "Leave", "Oppose", "Plan", "Praise", "Prevent", "Refuse", "Taunt", "Thank", "Warn",
 )  # fmt: skip
+OUT_OF_SCOPE = "UNK"  # of MIntRec2.0: none of its intents
 EMPATHETIC_DIALOGUES = (
     "afraid", "angry", "annoyed", "anticipating", "anxious", "apprehensive", "ashamed", "caring",
     "confident", "content", "devastated", "disappointed", "disgusted", "embarrassed", "excited", "faithful",

@@ -11,32 +11,29 @@ from transformers.utils.logging import disable_progress_bar
 
 from callbacks.curriculum import Phase
 from data_modules.curriculum import CurriculumDataModule
-from data_modules.datasets import DATASETS, load_samples
+from data_modules.datasets import card_of, load_samples, splits_of
 from data_modules.features import ContentKeys, FeatureSpace, FeatureStore
 from data_modules.inputs import InputReader, MediaInputs, StoredFeatures
 from data_modules.module import AffectDataModule
 from data_modules.record import Sample, Task
+from data_modules.splits import without_overlap
+from experiments.configuration import read_config
 from experiments.logs import calm
+from experiments.overlap import find_overlap
 from nano_emox.backbones import TOWERS, load_model, load_tokenizer, load_towers
 from nano_emox.batch import Collator
 from nano_emox.checkpoint_io import WEIGHTS, read_weights
-from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, load, require_paths
+from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, require_paths
 from nano_emox.encoders import FrozenEncoder
 from nano_emox.metrics.lexicon import Lexicon, load_lexicon
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import MODALITIES, PromptTokenizer
 from nano_emox.released_prompts import prompts_in
 
-HERE = Path(__file__).parent
-
 
 def configure(preset: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """The paper's recipe, a preset by name or by file, and overrides."""
-    file = Path(preset) if preset.endswith((".yaml", ".yml")) else HERE / "presets" / f"{preset}.yaml"
-    if not file.is_file():
-        known = sorted(path.stem for path in (HERE / "presets").glob("*.yaml"))
-        raise ConfigError(f"--preset: no preset {preset!r}; there are {', '.join(known)}, or give a YAML file")
-    config = load([HERE / "p2e.yaml", file], overrides)
+    config = read_config(preset, overrides)
     calm()  # again: importing Lightning has set its own log level
     disable_progress_bar()  # of transformers, which would draw one for every file it loads
     if config.trainer.threads:
@@ -84,9 +81,10 @@ def found_datasets(config: ExperimentConfig, names: Iterable[str]) -> tuple[list
     found: list[str] = []
     absent: list[str] = []
     for name in names:
-        if name not in DATASETS:
-            raise ConfigError(f"no data set {name!r}; there are {', '.join(sorted(DATASETS))}")
-        (found if (root / DATASETS[name].folder).exists() else absent).append(name)
+        try:
+            (found if card_of(name).layout_in(root) else absent).append(name)
+        except KeyError as error:
+            raise ConfigError(str(error.args[0])) from error
     return found, absent
 
 
@@ -157,12 +155,12 @@ def phase_samples(config: ExperimentConfig, phase: PhaseConfig) -> tuple[dict[st
         FileNotFoundError: a training data set is missing; the message says how to obtain it.
     """
     require_paths(config, "data.root")
-    train = {name: load_samples(name, config.data.root, "train") for name in phase.data}
+    train = {name: load_samples(name, config.data.root, "train", on_bad=config.data.on_bad) for name in phase.data}
     validation = [
         sample
         for name in phase.data
-        if "validation" in DATASETS[name].splits
-        for sample in load_samples(name, config.data.root, "validation")[:64]
+        if "validation" in splits_of(name, config.data.root)
+        for sample in load_samples(name, config.data.root, "validation", on_bad=config.data.on_bad)[:64]
     ]
     return train, validation
 
@@ -172,9 +170,14 @@ def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: Prompt
     members = {}
     phases = list(phases)
     inputs = inputs_of_phases(config, {phase.name: config.phases[phase.name].modalities for phase in phases})
+    samples = {phase.name: phase_samples(config, config.phases[phase.name]) for phase in phases}
+    if config.data.overlap != "ignore":
+        found = find_overlap(config, {name: own for train, _ in samples.values() for name, own in train.items()})
+        if config.data.overlap == "remove":
+            samples = {name: (without_overlap(train, found), held) for name, (train, held) in samples.items()}
     for phase in phases:
         settings = config.phases[phase.name]
-        train, validation = phase_samples(config, settings)
+        train, validation = samples[phase.name]
         members[phase.name] = AffectDataModule(
             train,
             validation,

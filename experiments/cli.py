@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.data_tools.commands import data_app
 from experiments.logs import calm, console
 
 app = typer.Typer(
@@ -21,7 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Nano-EmoX: from perception to empathy. Every command takes key=value overrides of the configuration.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Data sets: make the synthetic corpus.")
 backbones_app = typer.Typer(no_args_is_help=True, help="Towers and language model.")
 human_app = typer.Typer(no_args_is_help=True, help="Blind evaluation of empathetic replies by people.")
 app.add_typer(human_app, name="human-eval")
@@ -38,9 +38,9 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
 def data_make(overrides: Overrides = None, preset: Preset = "tiny") -> None:
     """Write the synthetic corpus, in the real data sets' layouts."""
     from data_modules.synthetic.corpus import write_corpus
-    from experiments.assembly import configure
+    from experiments.configuration import read_config
 
-    config = configure(preset, overrides or [])
+    config = read_config(preset, overrides or [])
     report = write_corpus(Path(config.data.root), seed=config.seed, clips=config.data.clips, workers=config.data.workers)
     console.print(report)
 
@@ -249,19 +249,19 @@ def info(directory: Annotated[Path, typer.Argument(help="a folder of import or e
 @app.command()
 def doctor(overrides: Overrides = None, preset: Preset = "tiny") -> None:
     """What is installed, found and missing."""
-    from experiments.assembly import configure
+    from experiments.configuration import read_config
     from experiments.doctor import examine
 
-    raise typer.Exit(examine(configure(preset, overrides or [])))
+    raise typer.Exit(examine(read_config(preset, overrides or [])))
 
 
 @app.command("config")
 def show_config(overrides: Overrides = None, preset: Preset = "tiny") -> None:
     """Print the resolved configuration."""
-    from experiments.assembly import configure
+    from experiments.configuration import read_config
     from nano_emox.config import to_dict
 
-    console.print_json(json.dumps(to_dict(configure(preset, overrides or []))))
+    console.print_json(json.dumps(to_dict(read_config(preset, overrides or []))))
 
 
 def main() -> None:
@@ -270,23 +270,39 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        from callbacks.accounting import AccountingError
-        from callbacks.stability import NonFiniteError
-        from data_modules.features import DamagedShard
-        from data_modules.media import MediaError
-        from data_modules.workers import WorkerError
-        from nano_emox.batch import OverlongError
-        from nano_emox.checkpoint_io import CheckpointError
-        from nano_emox.config import ConfigError
-        from nano_emox.metrics.fetch import FetchError
-
-        ours = (ConfigError, MediaError, FetchError, OverlongError, CheckpointError, NonFiniteError)
-        faults = (AccountingError, DamagedShard, WorkerError)
-        if not isinstance(error, (*ours, *faults, FileNotFoundError, FileExistsError)):
+        if (extra := missing_extra(error)) is not None:
+            console.print(f"[bold red]nano-emox:[/] {extra}", soft_wrap=True)
+            sys.exit(2)
+        if not isinstance(error, (FileNotFoundError, FileExistsError, *_errors_of_use())):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
         console.print(str(error), markup=False, soft_wrap=True)
         sys.exit(2)
+
+
+def missing_extra(error: BaseException) -> str | None:
+    """What to install, where the model's libraries are not: the data sets and the metrics do without."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if name not in ("transformers", "peft", "tokenizers", "torchvision", "wandb", "huggingface_hub"):
+        return None
+    return f"this command needs {name}, which is not installed: pip install 'nano-emox\\[model]' (data sets and metrics do without)"
+
+
+def _errors_of_use() -> tuple[type[Exception], ...]:
+    """Errors whose message says all. Where a module was not imported, its error was not raised; not all are installed everywhere."""
+    homes = {
+        "nano_emox.config": "ConfigError",
+        "data_modules.containers": "MediaError",
+        "data_modules.readers.annotation": "AnnotationError",
+        "data_modules.features": "DamagedShard",
+        "data_modules.workers": "WorkerError",
+        "callbacks.accounting": "AccountingError",
+        "callbacks.stability": "NonFiniteError",
+        "nano_emox.checkpoint_io": "CheckpointError",
+        "nano_emox.batch": "OverlongError",
+        "nano_emox.metrics.fetch": "FetchError",
+    }
+    return tuple(getattr(sys.modules[home], name) for home, name in homes.items() if home in sys.modules)
 
 
 if __name__ == "__main__":

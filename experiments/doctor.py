@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from data_modules.datasets import DATASETS
+from data_modules.datasets import card_of
 from experiments.loggers import wandb_mode
 from experiments.logs import console
 from nano_emox.config import ExperimentConfig
-from nano_emox.hub import SOURCES, locate
 
 PACKAGES = (
     "torch",
@@ -56,7 +55,7 @@ def _packages(table: Table) -> int:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            table.add_row(MISSING, name, "not installed; run make setup")
+            table.add_row(MISSING, name, "not installed; make setup, or pip install 'nano-emox\\[model]'")
             fatal += 1
             continue
         bad = version in COMPROMISED.get(name, ())
@@ -77,6 +76,11 @@ def _machine(table: Table) -> int:
 
 
 def _backbones(table: Table, config: ExperimentConfig) -> int:
+    try:
+        from nano_emox.hub import SOURCES, locate
+    except ModuleNotFoundError as error:  # late, so that this command can say so
+        table.add_row(MISSING, "backbones", f"cannot be looked for without {error.name}: pip install 'nano-emox\\[model]'")
+        return 1
     fatal = 0
     tiny = config.backbones.preset == "tiny"
     kept = replace(config.backbones, allow_download=False)  # this command only looks
@@ -97,13 +101,15 @@ def _data(table: Table, config: ExperimentConfig) -> int:
         wanted[name] = "training, benchmark" if name in wanted else "benchmark"
     fatal = 0
     for name, role in wanted.items():
-        card = DATASETS[name]
-        found = (root / card.folder).exists()
+        card = card_of(name)
+        places = card.places(root)
+        layout = card.layout_in(root)
+        found = next(root.glob(card.layouts[layout].marker)) if layout else None
         if found:
             table.add_row(
                 OK,
                 f"{name} ({role})",
-                f"{root / card.folder}" + ("" if config.data.synthetic else f"; licence: {card.licence}"),
+                f"{found}" + ("" if config.data.synthetic else f"; licence: {card.licence}"),
             )
         elif config.data.synthetic:
             table.add_row(NOTE, f"{name} ({role})", "made by `make data`")
@@ -111,7 +117,7 @@ def _data(table: Table, config: ExperimentConfig) -> int:
             table.add_row(
                 MISSING if "training" in role else NOTE,
                 f"{name} ({role})",
-                f"{root / card.folder} is missing; {card.how_to_obtain}; licence: {card.licence}",
+                f"{' or '.join(map(str, places))} is missing; {card.how_to_obtain}; licence: {card.licence}",
             )
             fatal += "training" in role
     return fatal

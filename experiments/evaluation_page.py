@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.loggers import WandbLogger
 from PIL import Image
 
-from data_modules.datasets import DATASETS
+from data_modules.datasets import card_of
 from data_modules.media import MediaError, read_frames
 from data_modules.record import Sample, Task
 from experiments.assembly import device_of, make_lexicon
@@ -81,7 +81,7 @@ def make_report(
         settings=settings_of(config, record, lexicon) | {f"checkpoint of {name}": text for name, text in chosen.items()},
         stamps=stamps,
         warnings=warnings,
-        absent={name: DATASETS[name].how_to_obtain for name in record["absent"]},
+        absent={name: card_of(name).how_to_obtain for name in record["absent"]},
         radar=radar_of(scores, intervals, list(by_dataset), folder / "pictures" / "radar.svg"),
         confusions=confusions_of(predictions, folder / "pictures"),
         wheels=wheels_of(predictions, lexicon, folder / "pictures"),
@@ -161,7 +161,7 @@ def filmstrip(sample: Sample, count: int = 4, size: int = 128) -> bytes | None:
     if sample.media.video is None:
         return None
     try:
-        frames = read_frames(sample.media.video, count, size)
+        frames = read_frames(sample.media.video, count, size, span=sample.media.span, crop=sample.media.crop)
     except MediaError:
         return None
     buffer = io.BytesIO()

@@ -19,7 +19,7 @@ from torch import nn
 from callbacks.accounting import AccountingError, added
 from callbacks.feature_writer import FeatureWriter
 from callbacks.ranks import gather
-from data_modules.datasets import DATASETS, load_samples
+from data_modules.datasets import load_samples, splits_of
 from data_modules.durable import write_atomically
 from data_modules.extraction import ClipDataModule, Medium, clips_of
 from data_modules.features import FeatureSpace
@@ -149,9 +149,9 @@ def needed_samples(config: ExperimentConfig) -> list[Sample]:
     training, _ = found_datasets(config, dict.fromkeys(name for phase in config.phases.values() for name in phase.data))
     benchmarks, _ = found_datasets(config, config.evaluation.benchmarks)
     parts: list[tuple[str, str]] = [
-        (name, split) for name in training for split in ("train", "validation") if split in DATASETS[name].splits
+        (name, split) for name in training for split in ("train", "validation") if split in splits_of(name, root)
     ]
     parts += [(name, "test") for name in benchmarks]
     if not parts:
         raise ConfigError(f"data.root: no data set found under {root}; `nano-emox doctor` says what is looked for where")
-    return [sample for name, split in parts for sample in load_samples(name, root, split)]
+    return [sample for name, split in parts for sample in load_samples(name, root, split, on_bad=config.data.on_bad)]

@@ -210,6 +210,6 @@ def _spread(predictions: Sequence[Prediction], each: int = 4) -> list[Prediction
 def _cell(prediction: Prediction, sample: Sample, lexicon: Lexicon) -> Cell | None:
     if sample.media.video is None:
         return None
-    frame = read_frames(sample.media.video, 3, 160)[1].permute(1, 2, 0).numpy()
+    frame = read_frames(sample.media.video, 3, 160, span=sample.media.span, crop=sample.media.crop)[1].permute(1, 2, 0).numpy()
     gold, said, right = compared(prediction, lexicon)
     return Cell(frame, said, gold, right, f"{prediction.dataset}, {prediction.task}")

@@ -33,8 +33,11 @@ class Batch:
             the rows with a visual, face or fusion slot, and `clips` (rows, clips, samples) of those with speech or fusion.
         slots: per block, (batch,) bool: which rows have it.
         items: the samples, for names in errors, logs and metrics.
-        dropped_turns: how many dialogue turns were left out because a row was over-long.
+        shortened: what was cut because a row was over-long: field -> `dataset/id` -> how much: turns of `history`, characters
+            of `subtitle`.
         left_out: how many samples were left out as a whole, for the same reason.
+        prefix: per row, how many of its first tokens are text that its task and blocks alone decide (instruction, candidate
+            labels), so that many rows have it in common; None where nobody knows.
     """
 
     input_ids: Tensor
@@ -43,8 +46,9 @@ class Batch:
     features: Mapping[str, Tensor]
     slots: Mapping[str, Tensor]
     items: tuple[Item, ...] = field(default=(), repr=False)
-    dropped_turns: int = 0
+    shortened: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
     left_out: int = 0
+    prefix: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.input_ids.shape == self.attention_mask.shape == self.labels.shape:
@@ -78,13 +82,14 @@ class Batch:
         return replace(
             self,
             input_ids=self.input_ids.pin_memory(),
+            attention_mask=self.attention_mask.pin_memory(),
             labels=self.labels.pin_memory(),
             features={k: v.pin_memory() for k, v in self.features.items()},
         )
 
 
 class OverlongError(ValueError):
-    """A sample that does not fit into `max_length` even without its dialogue; the message names it."""
+    """A sample that does not fit into `max_length` even without dialogue and subtitle; the message names it."""
 
 
 class Collator:
@@ -94,13 +99,14 @@ class Collator:
         prompts: tokenizer with the chat template and the block sizes.
         modalities: what the model may use, of `visual face speech fusion text`; the rest of a clip is left out.
         max_length: tokens a row may have.
-        over_long: what becomes of longer rows: `shorten` drops the oldest dialogue turns, and counts them; `leave_out` drops
-            the sample, and counts it (the released code puts a random other one in its place).
+        over_long: what becomes of longer rows: `shorten` drops the oldest dialogue turns, then the beginning of the subtitle,
+            as much as is needed, and counts both; the question and the answer are never cut. `leave_out` drops the sample, and
+            counts it (the released code puts a random other one in its place).
         generate: prompts only, padded on the left, for generation; otherwise prompt and answer, padded on the right.
 
     Raises:
-        ValueError: from `__call__`, for a row that is too long without any dialogue turn left to drop, or where every row of
-            a batch is too long.
+        OverlongError: from `__call__`, for a row that is too long with nothing left to cut.
+        ValueError: from `__call__`, where every row of a batch is to be left out.
     """
 
     def __init__(
@@ -130,13 +136,17 @@ class Collator:
         items = [item for item, row in zip(items, found, strict=True) if row is not None]
         present = [slots for slots, row in zip(present, found, strict=True) if row is not None]
         ids, labels, mask = pad(
-            [(prompt, target) for prompt, target, _ in rows], self.prompts.pad_id, left=self.generate,
+            [(prompt, target) for prompt, target, _, _ in rows], self.prompts.pad_id, left=self.generate,
             masks_end=self.prompts.masks_end,
         )  # fmt: skip
         rows_with = {name: torch.tensor([name in has for has in present]) for name in SLOT_IDS}
+        shortened: dict[str, dict[str, int]] = {}
+        for item, row in zip(items, rows, strict=True):
+            for name, amount in row[3].items():
+                shortened.setdefault(name, {})[f"{item.sample.dataset}/{item.sample.id}"] = amount
         return Batch(
-            ids, mask, labels, _stack(items, present), rows_with, tuple(items), sum(turns for _, _, turns in rows),
-            len(found) - len(rows),
+            ids, mask, labels, _stack(items, present), rows_with, tuple(items), shortened, len(found) - len(rows),
+            tuple(row[2] for row in rows),
         )  # fmt: skip
 
     def slots_of(self, item: Item) -> frozenset[str]:
@@ -147,19 +157,40 @@ class Collator:
         has = {"visual": visual, "face": face, "speech": speech, "fusion": visual and speech}
         return frozenset(name for name, there in has.items() if there and name in self.modalities)
 
-    def _row(self, item: Item, slots: frozenset[str]) -> tuple[list[int], list[int], int] | None:
-        target = [] if self.generate else self.prompts.answer_ids(answer(item.sample, item.task))
-        for turns in range(len(item.sample.history) + 1):
-            segments = self.prompts.compose(item.sample, item.task, slots, text="text" in self.modalities, drop_turns=turns)
-            prompt = self.prompts.prompt_ids(segments)
-            if len(prompt) + len(target) <= self.max_length:
-                return prompt, target, turns
-            if self.over_long == "leave_out":
-                return None
-        raise OverlongError(
-            f"{item.sample.dataset}/{item.sample.id}: {len(prompt) + len(target)} tokens even without its dialogue;"
-            f" the limit is {self.max_length}: raise model.max_length or shorten the subtitle"
-        )
+    def _row(self, item: Item, slots: frozenset[str]) -> tuple[list[int], list[int], int, dict[str, int]] | None:
+        """Prompt, answer, how many tokens of the prompt are common, and what was cut."""
+        sample = item.sample
+        target = [] if self.generate else self.prompts.answer_ids(answer(sample, item.task))
+
+        def row(turns: int, start: int) -> tuple[list[int], list[int], int, dict[str, int]]:
+            """Without the oldest `turns` and the first `start` characters of the subtitle."""
+            shown = replace(sample, subtitle=sample.subtitle[start:].lstrip()) if start and sample.subtitle else sample
+            segments = self.prompts.compose(shown, item.task, slots, text="text" in self.modalities, drop_turns=turns)
+            cut = {name: amount for name, amount in (("history", turns), ("subtitle", start)) if amount}
+            return self.prompts.prompt_ids(segments), target, self.prompts.prefix_length(segments), cut
+
+        def fits(row: tuple[list[int], list[int], int, dict[str, int]]) -> bool:
+            return len(row[0]) + len(target) <= self.max_length
+
+        whole = row(0, 0)
+        if fits(whole):
+            return whole
+        if self.over_long == "leave_out":
+            return None
+        turns = len(sample.history)
+        for dropped in range(1, turns + 1):
+            if fits(shorter := row(dropped, 0)):
+                return shorter
+        first, last = 0, len(sample.subtitle or "")
+        if not fits(row(turns, last)):
+            raise OverlongError(
+                f"{sample.dataset}/{sample.id}: {len(row(turns, last)[0]) + len(target)} tokens even without its dialogue and"
+                f" its subtitle; the limit is {self.max_length}: raise model.max_length"
+            )
+        while first < last:  # the fewest characters to cut
+            middle = (first + last) // 2
+            first, last = (first, middle) if fits(row(turns, middle)) else (middle + 1, last)
+        return row(turns, last)
 
 
 def pad(

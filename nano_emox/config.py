@@ -90,6 +90,8 @@ class ModelConfig:
     max_length: int = 1024
     max_new_tokens: int = 512
     gradient_checkpointing: bool = False
+    packing: bool = True  # rows side by side in the language model, no padding; False pads them to the longest
+    shared_prefix: bool = True  # instruction and labels are read once for all rows; while the LM is frozen, once and for all
 
 
 STRATEGIES = ("auto", "ddp", "fsdp2")
@@ -153,6 +155,7 @@ class DataConfig:
     timeout: float = 120.0  # seconds without a batch after which a hanging worker is an error
     on_bad: Literal["error", "skip"] = "skip"
     max_skipped: float = 0.01
+    overlap: str = "report"  # training clips that are in a benchmark too: report them, remove them, or ignore that
     features: str = "stored"  # stored: encoders run once, training reads their outputs; online: encoders run in every step
 
 
@@ -170,6 +173,7 @@ class BackboneConfig:
     face: str = "facexformer"
     language: str = "Qwen2.5-1.5B-Instruct"
     dtype: str = "bfloat16"
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"  # of the language model
     allow_download: bool = False
     tower_steps: int = 0
     language_steps: int = 0
@@ -209,6 +213,7 @@ class EvaluationConfig:
     benchmarks: list[str] = field(default_factory=list)
     limit: int = 0  # samples a benchmark; 0 is all
     batch_size: int = 16
+    decode: Literal["greedy", "likelihood"] = "greedy"  # likelihood: MER and MIR choose the most probable candidate answer
     lexicon: str = "builtin"  # or a directory of the released wheels
     edition: Literal["strict", "corrected"] = "strict"  # of the released wheels; corrected: fear is not a form of fearless
     ablation: list[str] = field(default_factory=list)  # benchmarks that the modality ablation uses
@@ -333,6 +338,8 @@ def _check(config: ExperimentConfig) -> None:
                 raise ConfigError(
                     f"phases.{name}.{key}: no modality {sorted(unknown)}; there are visual, face, speech, fusion, text"
                 )
+    if config.data.overlap not in ("report", "remove", "ignore"):
+        raise ConfigError(f"data.overlap: {config.data.overlap!r}; choose report, remove or ignore")
     if config.data.features not in ("stored", "online"):
         raise ConfigError(f"data.features: {config.data.features!r}; choose stored or online")
     if config.wandb.mode not in ("auto", "online", "offline", "disabled"):

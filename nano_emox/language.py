@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -21,9 +21,12 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from nano_emox.batch import IGNORED, Batch
+from nano_emox.cross_entropy import cross_entropy
+from nano_emox.decoding import greedy
 from nano_emox.encoders.frozen import load_complete
 from nano_emox.optimisation import Phase, adamw
 from nano_emox.prompts import SLOT_IDS
+from nano_emox.reading import Reader, Row
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -49,6 +52,9 @@ class LanguageHead(LightningModule):
         lora_rank: of the adaptation of its seven projections; 0 leaves the model bare and wholly trainable.
         lora_alpha, lora_dropout: of LoRA; the scaling is alpha / rank.
         gradient_checkpointing: recompute layers in the backward pass, also while the model is frozen.
+        attention: `sdpa`, `eager`, or `flash_attention_2`, which cannot pack rows that share a prefix, so pads them.
+        packing: rows lie side by side without padding; without it they are padded to the longest.
+        shared_prefix: with packing, what rows have in common is computed once, and kept while nothing here trains.
     """
 
     phase: Phase
@@ -61,12 +67,17 @@ class LanguageHead(LightningModule):
         lora_alpha: int = 32,
         lora_dropout: float = 0.05,
         gradient_checkpointing: bool = False,
+        attention: str = "sdpa",
+        packing: bool = True,
+        shared_prefix: bool = True,
     ) -> None:
         super().__init__()
         for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
             if getattr(model.config, name, None):
                 raise ValueError(f"{type(model).__name__} rescales its logits ({name}); this loss does not support that")
         self.model = model
+        if attention != model.config._attn_implementation:
+            model.set_attn_implementation(attention)
         # Published generation settings (sampling, a repetition penalty) would silently replace greedy decoding.
         ids = model.generation_config
         self.model.generation_config = GenerationConfig(
@@ -81,9 +92,10 @@ class LanguageHead(LightningModule):
                 parameter.data = parameter.data.float()  # AdamW's steps are too small for bfloat16
         if lora_rank:
             self.register_load_state_dict_post_hook(_after_loading)
-        self.gradient_checkpointing = gradient_checkpointing
+        self.packing, self.shared_prefix = packing, shared_prefix
+        self.reader = Reader(self.model)
         if gradient_checkpointing:
-            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            self.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, *, dtype: torch.dtype = torch.float32, **settings: Any) -> LanguageHead:
@@ -111,8 +123,12 @@ class LanguageHead(LightningModule):
 
     def train(self, mode: bool = True) -> Self:
         """Training mode only where something trains: no dropout while model and LoRA are frozen."""
-        trains = any(parameter.requires_grad for parameter in self.model.parameters())
-        return super().train(mode and trains)
+        return super().train(mode and self.trains)
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything here has a gradient: LoRA, or the bare model."""
+        return any(parameter.requires_grad for parameter in self.model.parameters())
 
     def bypass_idle_lora(self) -> bool:
         """Leave LoRA's arithmetic out where it is frozen and adds exactly zero (phases 1 and 2); returns whether it is.
@@ -171,31 +187,67 @@ class LanguageHead(LightningModule):
         return embedded
 
     def loss(self, batch: Batch, tokens: Mapping[str, Tensor] | None = None) -> LanguageLoss:
-        """Next-token cross entropy over the answer's tokens (paper, section 3.2).
+        """Next-token cross entropy over the answer's tokens (paper, section 3.2), its logits a chunk at a time.
 
         Raises:
             ValueError: no position of the batch is supervised, or the blocks do not fit (see `splice`).
         """
-        logits, targets, rows = self.supervised(batch, tokens)
-        losses = nn.functional.cross_entropy(logits, targets, reduction="none")
+        hidden, targets, rows = self.supervised(batch, tokens)
+        losses = cross_entropy(hidden, self.head, targets)
         sums = torch.zeros(len(batch), dtype=losses.dtype, device=losses.device).index_add(0, rows, losses)
         return LanguageLoss(losses.mean(), sums, torch.bincount(rows, minlength=len(batch)))
 
     def supervised(self, batch: Batch, tokens: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits in float32 (n, vocabulary), next tokens (n,) and rows (n,) of the n supervised positions, row by row."""
+        """Hidden states (n, width), next tokens (n,) and rows (n,) of the n supervised positions, row by row.
+
+        Raises:
+            ValueError: see `loss`.
+        """
         embedded = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
-        if self.gradient_checkpointing and torch.is_grad_enabled():
-            for module in self.model.modules():
-                if hasattr(module, "gradient_checkpointing"):
-                    module.training = True  # this flag alone: frozen layers would otherwise not be recomputed
-        hidden = self.model.get_decoder()(
-            inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), use_cache=False
-        ).last_hidden_state
         targets = batch.labels[:, 1:]
         rows, positions = (targets != IGNORED).nonzero(as_tuple=True)
         if not len(rows):
             raise ValueError(f"no supervised position in the batch {list(names_of(batch)) or tuple(batch.labels.shape)}")
-        return self.model.get_output_embeddings()(hidden[rows, positions]).float(), targets[rows, positions], rows
+        if self.packing and self.reader.fits:
+            read, skipped = self._rows(batch)
+            wanted = (rows, positions - skipped[rows.cpu()].to(rows.device))
+            hidden = self.reader.read(read, embedded.flatten(0, 1), batch.attention_mask.bool().flatten(), wanted)
+        else:
+            flat = rows * embedded.shape[1] + positions
+            whole = self.reader.decode(embedded, batch.attention_mask.long(), None, None, flat)
+            hidden = whole.flatten(0, 1).index_select(0, flat)
+        return hidden, targets[rows, positions], rows
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Hidden states (n, width) to logits in float32 (n, vocabulary)."""
+        scores: Tensor = self.head(hidden).float()
+        return scores
+
+    @property
+    def head(self) -> nn.Linear:
+        """The output layer."""
+        head: nn.Linear = self.model.get_output_embeddings()
+        return head
+
+    def _rows(self, batch: Batch) -> tuple[list[Row], Tensor]:
+        """The batch's rows up to their last answer token, which predicts nothing; and what of each is a known prefix."""
+        ids, width = batch.input_ids.tolist(), batch.input_ids.shape[1]
+        labels, seen = batch.labels.cpu() != IGNORED, batch.attention_mask.bool().cpu()
+        remembers = self.shared_prefix and not (torch.is_grad_enabled() and self.trains) and not self.model.training
+        rows, skipped = [], torch.zeros(len(batch), dtype=torch.long)
+        for number, row in enumerate(ids):
+            answer = labels[number].nonzero()[:, 0].tolist()
+            end = answer[-1] if answer else 0
+            given = 0 if batch.prefix is None or not remembers else min(batch.prefix[number], (answer or [1])[0] - 1)
+            if given and (min(row[:given]) < 0 or not bool(seen[number, :given].all())):
+                given = 0
+            names: list[Hashable] = [token if token >= 0 else (number, place) for place, token in enumerate(row[:end])]
+            if not self.shared_prefix and names:
+                names[0] = (number, 0)
+            start = number * width
+            skipped[number] = given
+            rows.append(Row(names[given:], range(start + given, start + end), tuple(row[:given])))
+        return rows, skipped
 
     @torch.inference_mode()
     def generate(
@@ -220,17 +272,96 @@ class LanguageHead(LightningModule):
         Raises:
             ValueError: the batch is padded on the right.
         """
+        self._check_left(batch)
+        embedded = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
+        defaults = self.model.generation_config
+        ends = options.pop("eos_token_id", defaults.eos_token_id)
+        ends = list(ends) if isinstance(ends, list | tuple) else [] if ends is None else [ends]
+        pad_id = options.pop("pad_token_id", defaults.pad_token_id)
+        pad_id = pad_id if pad_id is not None else (ends or [0])[0]
+        if options or not self.reader.fits:
+            options = {"do_sample": False, "max_new_tokens": max_new_tokens, "streamer": streamer, **options}
+            model: Any = self.model
+            generated: Tensor = model.generate(
+                inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), eos_token_id=ends or None,
+                pad_token_id=pad_id, **options,
+            )  # fmt: skip
+            return generated
+        rows = self._prompts(batch)
+        size = max(len(row.source) for row in rows)
+        mask = torch.zeros(len(rows), size, dtype=torch.bool)
+        for number, row in enumerate(rows):
+            mask[number, size - len(row.source) :] = True
+        keys, own = self.reader.before(rows, torch.arange(len(rows)))
+        return greedy(
+            self.reader, embedded[:, -size:], torch.cat([own, mask], 1).to(embedded.device),
+            batch.attention_mask.sum(1) - 1, keys, ends=ends, pad_id=pad_id, max_new_tokens=max_new_tokens, streamer=streamer,
+        )  # fmt: skip
+
+    @torch.inference_mode()
+    def score(
+        self, batch: Batch, candidates: Sequence[Sequence[Sequence[int]]], tokens: Mapping[str, Tensor] | None = None
+    ) -> list[Tensor]:
+        """Log-probability of each candidate answer, all in one forward pass.
+
+        A prompt is read once for all its candidates, and so is what candidates begin with. The sum over an answer's
+        tokens, its end of turn included, is the log-probability of exactly that answer; it is not normalised by length.
+
+        Args:
+            batch: prompts, padded on the left as for `generate`.
+            candidates: per row, the ids of its possible answers.
+            tokens: per block, as in `splice`.
+
+        Returns:
+            Per row, (candidates,) float32.
+
+        Raises:
+            ValueError: the batch is padded on the right, a row has no candidates, or the model cannot be packed.
+        """
+        self._check_left(batch)
+        if not self.reader.fits:
+            raise ValueError(
+                f"{type(self.model).__name__} with {self.model.config._attn_implementation} attention cannot read candidates"
+                " side by side; use evaluation.decode=greedy, or backbones.attention=sdpa if its layers attend to everything"
+            )
+        if any(not row or not all(row) for row in candidates):
+            raise ValueError(f"every row needs candidates, none of them empty: {[len(row) for row in candidates]}")
+        prompts = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
+        answers = [(row, ids) for row, given in zip(self._prompts(batch), candidates, strict=True) for ids in given]
+        places = torch.tensor([token for _, ids in answers for token in ids], device=prompts.device)
+        bank = torch.cat([prompts.flatten(0, 1), self.model.get_input_embeddings()(places).to(prompts.dtype)])
+        rows: list[Row] = []
+        wanted_rows: list[int] = []
+        wanted_places: list[int] = []
+        start = prompts.shape[0] * prompts.shape[1]
+        for number, (row, ids) in enumerate(answers):
+            said = range(start, start + len(ids) - 1)  # the last token predicts nothing
+            rows.append(Row([*row.names, *ids[:-1]], [*row.source, *said], row.prefix))
+            wanted_rows += [number] * len(ids)
+            wanted_places += range(len(row.names) - 1, len(row.names) - 1 + len(ids))
+            start += len(ids)
+        wanted = (torch.tensor(wanted_rows), torch.tensor(wanted_places))
+        hidden = self.reader.read(rows, bank, torch.ones(len(bank), dtype=torch.bool, device=bank.device), wanted)
+        losses = cross_entropy(hidden, self.head, places)
+        sums = torch.zeros(len(answers), device=losses.device).index_add(0, wanted[0].to(losses.device), -losses)
+        return list(sums.split([len(row) for row in candidates]))
+
+    def _prompts(self, batch: Batch) -> list[Row]:
+        """The prompts of a batch that is padded on the left, after their known prefixes."""
+        ids, width, seen = batch.input_ids.tolist(), batch.input_ids.shape[1], batch.attention_mask.sum(1).tolist()
+        rows = []
+        for number, row in enumerate(ids):
+            first = width - seen[number]
+            given = 0 if batch.prefix is None or not self.shared_prefix else min(batch.prefix[number], seen[number] - 1)
+            names = [token if token >= 0 else (number, place) for place, token in enumerate(row)]
+            start = first + given
+            rows.append(Row(names[start:], range(number * width + start, (number + 1) * width), tuple(row[first:start])))
+        return rows
+
+    @staticmethod
+    def _check_left(batch: Batch) -> None:
         if not bool(batch.attention_mask[:, -1].all()):
             raise ValueError("prompts for generation are padded on the left: Collator(..., generate=True)")
-        embedded = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
-        options = {"do_sample": False, "max_new_tokens": max_new_tokens, "streamer": streamer, **options}
-        defaults = self.model.generation_config
-        if defaults.pad_token_id is None and "pad_token_id" not in options:
-            ends = options.get("eos_token_id", defaults.eos_token_id)
-            options["pad_token_id"] = ends[0] if isinstance(ends, list | tuple) else ends
-        model: Any = self.model
-        generated: Tensor = model.generate(inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), **options)
-        return generated
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Plain language modelling, where this module is trained on its own; batches have no slots."""

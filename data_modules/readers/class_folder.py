@@ -1,15 +1,20 @@
-"""Closed-label clips whose label is in the folder, in a list file, or in the file's own name."""
+"""Closed-label clips whose label is in the folder, or in a list of the clips."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_modules.media import resolve_inside
-from data_modules.readers.lookup import AUDIO, VIDEO, AnnotationError, Folder, Lookup, one_of, split_file, unique
+from data_modules.containers import resolve_inside
+from data_modules.readers.annotation import AnnotationError, entries_as_samples
+from data_modules.readers.lookup import VIDEO, Folder
+from data_modules.readers.tables import one_of, split_file, text_of
 from data_modules.record import Media, Sample, Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,127 +29,101 @@ class ClassFolder:
     language: str = "en"
     tasks: tuple[Task, ...] = (Task.MER,)
 
-    def read(self, root: Path, split: str) -> list[Sample]:
-        """Samples of one split, by class and name."""
+    def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
+        """Entries of one split, by class and name."""
         top = root / self.marker / split_file(self.splits, split, self.dataset)
         if not top.is_dir():
             raise FileNotFoundError(f"{self.dataset}: no folder {top}; expected {top}/<class>/<clip>")
-        samples = []
-        for folder in sorted(path for path in top.iterdir() if path.is_dir()):
-            label = one_of(folder.name, self.vocabulary, self.spelling, folder, "folder")
-            listing = Folder(top, (folder.name,), VIDEO)
-            for stem in sorted(listing.names()):
-                samples.append(
-                    Sample(
-                        id=f"{top.name}/{folder.name}/{stem}",
-                        dataset=self.dataset,
-                        split=split,
-                        tasks=self.tasks,
-                        media=Media(video=listing.expected(stem)),
-                        language=self.language,
-                        label=label,
-                        candidates=self.vocabulary,
-                    )
-                )
-        return samples
+        folders = {path.name: Folder(top, (path.name,), VIDEO) for path in sorted(top.iterdir()) if path.is_dir()}
+
+        def sample(place: int | str, entry: tuple[str, str]) -> Sample:
+            folder, stem = entry
+            return Sample(
+                id=f"{top.name}/{folder}/{stem}",
+                dataset=self.dataset,
+                split=split,
+                tasks=self.tasks,
+                media=Media(video=folders[folder].expected(stem)),
+                language=self.language,
+                label=one_of(folder, self.vocabulary, self.spelling, top, place),
+                candidates=self.vocabulary,
+            )
+
+        clips = ((f"{name}/{stem}", (name, stem)) for name, folder in folders.items() for stem in sorted(folder.names()))
+        yield from entries_as_samples(clips, sample, top)
 
 
 @dataclass(frozen=True)
 class ListedClasses:
     """FERV39k: a list of `Scene/Emotion/NNNN Label`, over videos or over directories of images.
 
-    Some copies of the list have a header line, and some copies of the clips are images only.
+    Some copies of the list have a header line. The label is that of the list; where the folder in the path says another
+    one, that is in `meta["label_in_path"]` and the number of such clips is logged.
+
+    Attributes:
+        splits: split -> list file below the data set's folder; `*` stands for the numbers of folders, which differ
+            between copies. A list of one scene (`*_setups/Action/train_Action.csv`) has the same form.
+        media: folders of the clips, as patterns, in the order in which they are tried.
     """
 
     dataset: str
+    folder: str
     marker: str
     vocabulary: tuple[str, ...]
-    splits: Mapping[str, str]  # split -> list file
-    media: tuple[str, ...]  # folders in the order in which they are tried
+    splits: Mapping[str, str]
+    media: tuple[str, ...]
     spelling: Mapping[str, str] = field(default_factory=dict)
     language: str = "zh"
     tasks: tuple[Task, ...] = (Task.MER,)
 
-    def read(self, root: Path, split: str) -> list[Sample]:
-        """Samples of one split, in the order of the list."""
-        top = root / self.marker
-        path = top / split_file(self.splits, split, self.dataset)
+    def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
+        """Entries of one split, in the order of the list."""
+        top = root / self.folder
+        path = self._list(top, split_file(self.splits, split, self.dataset))
+        places = [place.name for pattern in self.media for place in sorted(top.glob(pattern))]
         folders: dict[str, list[Folder]] = {}
-        samples = []
-        for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        contradictions: list[str] = []
+
+        def sample(line: int | str, text: str) -> Sample | None:
             fields = re.split(r"[\s,]+", text.strip())
             if not text.strip() or (line == 1 and "/" not in fields[0]):
-                continue
+                return None
             if len(fields) != 2 or fields[0].count("/") < 1:
                 raise AnnotationError(path, line, f"expected 'Scene/Emotion/NNNN Label', found {text!r}")
-            resolve_inside(top, fields[0])
             parent, _, name = fields[0].rpartition("/")
             name = re.sub(r"\.(mp4|avi)$", "", name)
             if parent not in folders:
-                folders[parent] = [Folder(top / place, (parent,), VIDEO) for place in self.media]
+                resolve_inside(top, parent or "/")  # once per folder: a list has 31,088 lines
+                folders[parent] = [Folder(top / place, (parent,), VIDEO) for place in places or self.media[:1]]
             found = next((hit for folder in folders[parent] if (hit := folder.find(name))), None)
-            samples.append(
-                Sample(
-                    id=f"{parent}/{name}",
-                    dataset=self.dataset,
-                    split=split,
-                    tasks=self.tasks,
-                    media=Media(video=found or folders[parent][0].expected(name)),
-                    language=self.language,
-                    label=one_of(fields[1], self.vocabulary, self.spelling, path, line),
-                    candidates=self.vocabulary,
-                    meta={"scene": parent.split("/")[0]},
-                )
+            label = one_of(fields[1], self.vocabulary, self.spelling, path, line)
+            meta = {"scene": parent.split("/")[0]}
+            if (written := parent.rpartition("/")[2]) and self._canonical(written) != label:
+                meta["label_in_path"] = written
+                contradictions.append(f"{path}:{line}: {text.strip()!r}")
+            return Sample(
+                id=f"{parent}/{name}",
+                dataset=self.dataset,
+                split=split,
+                tasks=self.tasks,
+                media=Media(video=found or folders[parent][0].expected(name)),
+                language=self.language,
+                label=label,
+                candidates=self.vocabulary,
+                meta=meta,
             )
-        return unique(samples, path)
 
+        lines = text_of(path).splitlines()
+        yield from entries_as_samples(enumerate(lines, start=1), sample, path)
+        if contradictions:
+            log.warning("%s: %d clips have another label in the list than in their path; the list is used; first: %s",
+                        self.dataset, len(contradictions), contradictions[0])  # fmt: skip
 
-@dataclass(frozen=True)
-class NamedClasses:
-    """CREMA-D: `1001_DFA_ANG_XX` is actor, sentence, emotion and level. It has no official split: ours is by actor.
+    def _list(self, top: Path, pattern: str) -> Path:
+        found = next(iter(sorted(top.glob(pattern))), None)
+        if found is None:
+            raise FileNotFoundError(f"{self.dataset}: no list {top / pattern}; it is part of the release")
+        return found
 
-    The last digit of the actor decides (`splits`), so no actor is in two splits. One file of the release is misnamed
-    (`1040_ITH_SAD_X`), therefore any level is accepted.
-    """
-
-    dataset: str
-    marker: str
-    vocabulary: tuple[str, ...]
-    codes: Mapping[str, str]  # ANG -> anger
-    sentences: Mapping[str, str]  # DFA -> "Don't forget a jacket"
-    splits: Mapping[str, str]  # split -> last digits of the actor
-    audio: tuple[str, ...] = ("AudioWAV", "AudioMP3")
-    video: tuple[str, ...] = ()  # ("VideoFlash",) to use the pictures too; the paper uses the voice
-    language: str = "en"
-    tasks: tuple[Task, ...] = (Task.MER,)
-
-    def read(self, root: Path, split: str) -> list[Sample]:
-        """Samples of one split, by name."""
-        digits = split_file(self.splits, split, self.dataset)
-        top = root / self.marker
-        lookup = Lookup(top, self.video, self.audio)
-        names = sorted(Folder(top, (*self.video, *self.audio), (*VIDEO, *AUDIO)).names())
-        if not names:
-            raise FileNotFoundError(f"{self.dataset}: no clips in {[str(top / folder) for folder in self.audio]}")
-        samples = []
-        for name in names:
-            match = re.fullmatch(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", name)
-            if match is None or match[3] not in self.codes:
-                raise AnnotationError(top, name, f"expected actor_sentence_emotion_level with emotion in {sorted(self.codes)}")
-            if match[1][-1] not in digits:
-                continue
-            samples.append(
-                Sample(
-                    id=name,
-                    dataset=self.dataset,
-                    split=split,
-                    tasks=self.tasks,
-                    media=lookup.media(name),
-                    language=self.language,
-                    subtitle=self.sentences.get(match[2]),
-                    label=self.codes[match[3]],
-                    candidates=self.vocabulary,
-                    meta={"actor": match[1], "level": match[4]},
-                )
-            )
-        return samples
+    def _canonical(self, word: str) -> str:
+        return self.spelling.get(word.casefold(), word.casefold())

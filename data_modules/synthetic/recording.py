@@ -14,6 +14,7 @@ from typing import cast
 import av
 import numpy as np
 from av.audio import AudioStream
+from av.container import OutputContainer
 from av.video import VideoStream
 
 from data_modules.synthetic.faces import Frames, render_clip
@@ -23,10 +24,11 @@ from data_modules.synthetic.voices import RATE, voice_clip
 FPS = 10
 SECONDS = 2.4
 SIZE = 128  # pixels
-CODECS = {".mp4": ("libx264", "aac"), ".avi": ("mpeg4", "libmp3lame")}
+CODECS = {".mp4": ("libx264", "aac"), ".avi": ("mpeg4", "libmp3lame"), ".flv": ("flv", "aac")}
 VIDEO_OPTIONS = {
     "libx264": {"preset": "veryfast", "crf": "18", "threads": "1"},
     "mpeg4": {"qmin": "2", "qmax": "4", "threads": "1"},
+    "flv": {"qmin": "2", "qmax": "4", "threads": "1"},
 }
 
 
@@ -64,11 +66,18 @@ def write_wav(path: Path, waveform: Array) -> None:
         file.writeframes(_sixteen_bit(waveform).tobytes())
 
 
+def write_sound_track(path: Path, waveform: Array) -> None:
+    """Writes (samples,) in [-1, 1] as 16 kHz mono mp3."""
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("libmp3lame", rate=RATE, layout="mono")
+        _mux_sound(container, sound, waveform)
+
+
 def write_video(path: Path, frames: Frames, waveform: Array | None, fps: int = FPS) -> None:
     """Writes (frames, height, width, 3) RGB and, if given, a sound track.
 
     Raises:
-        ValueError: the container is neither mp4 nor avi.
+        ValueError: the container is none of mp4, avi, flv.
     """
     if path.suffix not in CODECS:
         raise ValueError(f"{path}: cannot write {path.suffix!r}; expected one of {sorted(CODECS)}")
@@ -85,10 +94,14 @@ def write_video(path: Path, frames: Frames, waveform: Array | None, fps: int = F
             container.mux(picture.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(picture.encode(None))
         if sound is not None and waveform is not None:
-            block = av.AudioFrame.from_ndarray(_sixteen_bit(waveform)[None], format="s16", layout="mono")
-            block.sample_rate, block.pts, block.time_base = RATE, 0, Fraction(1, RATE)
-            container.mux(sound.encode(block))
-            container.mux(sound.encode(None))
+            _mux_sound(container, sound, waveform)
+
+
+def _mux_sound(container: OutputContainer, stream: AudioStream, waveform: Array) -> None:
+    block = av.AudioFrame.from_ndarray(_sixteen_bit(waveform)[None], format="s16", layout="mono")
+    block.sample_rate, block.pts, block.time_base = RATE, 0, Fraction(1, RATE)
+    container.mux(stream.encode(block))
+    container.mux(stream.encode(None))
 
 
 def _sixteen_bit(waveform: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:

@@ -73,11 +73,11 @@ def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("media") / "clip.mp4", sound=tone(2.0))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_clip() -> Callable[..., Path]:
     return write_clip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_wav() -> Callable[..., Path]:
     return write_wav

@@ -101,12 +101,16 @@ def test_tasks_are_chosen_by_weight():
 def test_draws_are_the_same_in_every_process():
     code = (
         "from data_modules.mixture import *; from data_modules.record import *; from pathlib import Path;"
-        "print(draw_of(1, 2, Sample('a', 'toy', 'train', (Task.MER,), Media(Path('x')))))"
+        "own = [Sample(str(n), 'toy', 'train', (Task.ERI, Task.OV_MER), Media(Path('x'))) for n in range(20)];"
+        "print([(draw_of(1, e, s), choose_task(s, None, 1, e).value) for e in range(3) for s in own])"
     )
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"}
     )
-    assert int(other.stdout) == draw_of(1, 2, sample("a")) >= 0
+    own = [sample(str(n), Task.ERI, Task.OV_MER) for n in range(20)]
+    here = [(draw_of(1, epoch, s), choose_task(s, None, 1, epoch).value) for epoch in range(3) for s in own]
+    assert other.stdout.strip() == str(here)
+    assert {task for _, task in here} == {"eri", "ov_mer"}
     assert len({draw_of(1, epoch, sample("a")) for epoch in range(100)}) == 100
 
 

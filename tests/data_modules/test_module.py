@@ -258,6 +258,7 @@ def test_two_ranks_extract_and_score_each_clip_once(tmp_path: Path, clips: list[
     class Ranks:
         world_size = 2
         current_epoch = 0
+        strategy = None
 
         def __init__(self, rank: int) -> None:
             self.global_rank = rank

@@ -48,7 +48,11 @@ command is refused, and the message lists every difference with its old and its 
 | NaN, infinity | `callbacks/stability.py` | the step is not applied (no rank applies it), its sample ids go to `<output>/nonfinite.jsonl`, data and schedule go on; three in a row stop the run. A checkpoint with a weight that is not finite is refused |
 | signals | `callbacks/signals.py` | SIGTERM and SIGINT: a checkpoint after the batch at hand, exit 143 or 130. A second Ctrl+C stops at once, and leaves the checkpoints that are there |
 | SLURM | the same | `#SBATCH --signal=USR1@90`: a checkpoint, `scontrol requeue`, and the job goes on when it runs again |
-| logs | `experiments/loggers.py` | one W&B run for all lives; its id lies in `<output>/wandb_run.json` |
+| accounting | `callbacks/accounting.py` | at every epoch's end, over workers, ranks and lives: seen + skipped by reason = listed, checked, logged, and one row in `<output>/accounting.jsonl`. More than `data.max_skipped` (1 %) unreadable is an error, as soon as it is certain. Of a training batch with nothing readable, the next readable sample of the data set takes the place, and is counted as `substituted` |
+| loader workers | `data_modules/workers.py` | each notes what it reads in shared memory; one that dies, or gives nothing for `data.timeout` (120) seconds, is an error that names sample and file |
+| feature store | `data_modules/features.py` | a shard appears whole, and is read only after its checksum has been compared, once a run; a damaged one is an error until `nano-emox features --verify` drops it and extracts its clips again. A killed extraction continues; any number of ranks and processes write at once |
+| ranks | `experiments/strategies.py` | DDP, started by Lightning, `torchrun` or SLURM (`trainer.devices`, `trainer.num_nodes`), with phase boundaries in one process; `trainer.strategy=fsdp2` shards the language model's layers, one phase a process, and writes the same full files |
+| logs | `experiments/metrics_log.py`, `guarded_wandb.py` | every logged row is on the disk before the next (`<output>/logs/<stage>/metrics.jsonl`); W&B runs in a thread of its own, one run for all lives (`wandb_run.json`): where its server does not answer, or its service dies, the run is recorded offline and goes on |
 
 Two limits. A signal that comes in validation is obeyed when the epoch ends; validation that takes longer than 20 seconds more is given up,
 and the steps since the last checkpoint are repeated. And bit-equality is of one machine's arithmetic: on a GPU it holds where the kernels

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from data_modules.record import Item, Media, Sample, Task, Turn
-from nano_emox.batch import IGNORED, Collator
+from nano_emox.batch import IGNORED, Collator, OverlongError
 from nano_emox.prompts import SLOT_IDS, PromptTokenizer, Slot, UserText, compose
 
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -97,12 +97,31 @@ def test_an_overlong_row_drops_its_oldest_turns_and_counts_them_or_names_the_sam
     long = item(id="dia7", history=talk)
     length = Collator(prompts)([long]).input_ids.shape[1]
     batch = Collator(prompts, max_length=length - 1)([long])
-    assert batch.dropped_turns == 1
+    assert batch.shortened == {"history": {"any/dia7": 1}}
     text = prompts.tokenizer.decode(batch.input_ids[0])
     assert "turn 0" not in text
     assert "turn 1" in text
-    with pytest.raises(ValueError, match=r"any/dia7.*model\.max_length"):
+    with pytest.raises(OverlongError, match=r"any/dia7.*model\.max_length"):
         Collator(prompts, max_length=20)([long])
+
+
+def test_what_is_over_long_is_cut_by_field_dialogue_first_then_the_subtitles_beginning_and_never_the_answer(prompts):
+    said = " ".join(f"word{i}" for i in range(200))
+    long = item(id="dia7", history=(Turn("speaker", "an old turn"), Turn("listener", "a turn")), subtitle=said)
+    bare = Collator(prompts)([item(id="dia7")])
+    batch = Collator(prompts, max_length=bare.input_ids.shape[1] + 60)([long])
+    assert batch.input_ids.shape[1] <= bare.input_ids.shape[1] + 60
+    assert batch.input_ids.shape[1] > bare.input_ids.shape[1] + 50  # no more is cut than must be
+    assert batch.shortened["history"] == {"any/dia7": 2}
+    kept = said[batch.shortened["subtitle"]["any/dia7"] :].lstrip()
+    text = prompts.tokenizer.decode(batch.input_ids[0])
+    assert f"Subtitle: {kept}" in text
+    assert kept.endswith("word199")
+    assert "old turn" not in text
+    answers = [each.labels[each.labels != IGNORED].tolist() for each in (bare, batch)]
+    assert answers[0] == answers[1]
+    chinese = Collator(prompts, max_length=bare.input_ids.shape[1] + 60)([item(subtitle="我很高兴" * 100)])
+    assert "\ufffd" not in prompts.tokenizer.decode(chinese.input_ids[0])
 
 
 def test_cue_words_take_the_place_of_modality_tokens(prompts):
