@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import sys
@@ -204,6 +205,7 @@ def flush_often() -> None:
 
 def slow_reading(path: str) -> None:
     """Injected: every clip takes a quarter of a second to read, and the process that reads writes its number down."""
+    multiprocessing.set_start_method("fork", force=True)  # as in any process that no fork server has started
     read = MediaInputs.read_clips
 
     def slow(self: MediaInputs, sample: Sample) -> torch.Tensor:

@@ -132,7 +132,6 @@ def test_the_service_dies_in_the_middle(start, times, record):
         assert len(service) == 1
         os.kill(service[0], signal.SIGKILL)
         complete(run, life)
-        assert len([piece for piece in recorded_offline(run) if "train/loss" in piece]) == 2
-    record(
-        "W&B's service is killed (SIGKILL)", "in the middle of a run", kills, "goes on in a second offline file of the same run"
-    )
+        *_, second = recorded_offline(run)
+        assert second.count("train/loss") >= STEPS
+    record("W&B's service is killed (SIGKILL)", "in the middle of a run", kills, "a second offline record has every row")

@@ -96,7 +96,7 @@ def test_a_slow_read_is_no_hang(tmp_path):
 
 def test_the_command_says_it_and_exits_with_2(make_run, world, record):
     """Through the real entry point: a worker is killed while it decodes, and the run can go on afterwards."""
-    run = make_run(world / "killed_worker", "run=[phase1_speech]", "data.features=online", "data.workers=2", "data.timeout=5")
+    run = make_run(world / "killed_worker", "run=[phase1_speech]", "data.features=online", "data.workers=2", "data.timeout=60")
     life = run.live(inject=f"slow_reading:{world / 'reading'}")
     assert life.until(lambda: (world / "reading").exists() and run.draws_so_far() >= 1)
     os.kill(int((world / "reading").read_text()), signal.SIGKILL)
