@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from callbacks.resume import generations
+from experiments.metrics_log import read_metrics
 from nano_emox.checkpoint_io import read_weights
 from tests.faults import child
 
@@ -155,9 +156,16 @@ class Run:
         return generations(self.output / "resume" / "p2e")
 
 
-def assert_same(run: Run, whole: Run, rank: int = 0) -> None:
-    """Bit-equal weights after every phase; the same samples in the same batches, with the same trainable names and groups."""
+def assert_same(run: Run, whole: Run, rank: int = 0, logs: bool = True) -> None:
+    """Bit-equal weights after every phase; the same samples in the same batches, with the same trainable names and groups.
+
+    With `logs`, every value in the local log is the same as well, those of validation among them.
+    """
     mine, theirs = run.weights(), whole.weights()
     assert mine.keys() == theirs.keys()
     assert [name for name, value in mine.items() if not torch.equal(value, theirs[name])] == []
     assert run.by_batch(rank) == whole.by_batch(rank)
+    if logs:
+        rows = [read_metrics(each.output / "logs" / "p2e" / "metrics.jsonl") for each in (run, whole)]
+        assert len(rows[1]) > len(child.PHASES)
+        assert [repr(row) for row in rows[0]] == [repr(row) for row in rows[1]]
