@@ -88,6 +88,8 @@ def load_language(config: BackboneConfig, model: ModelConfig, *, lora: bool = Tr
         lora_alpha=model.lora.alpha,
         lora_dropout=model.lora.dropout,
         gradient_checkpointing=model.gradient_checkpointing,
+        packing=model.packing,
+        shared_prefix=model.shared_prefix,
     )
 
 
@@ -162,6 +164,8 @@ def _head(causal: Any, model: ModelConfig) -> LanguageHead:
         lora_alpha=model.lora.alpha,
         lora_dropout=model.lora.dropout,
         gradient_checkpointing=model.gradient_checkpointing,
+        packing=model.packing,
+        shared_prefix=model.shared_prefix,
     )
 
 

@@ -35,6 +35,8 @@ class Batch:
         items: the samples, for names in errors, logs and metrics.
         dropped_turns: how many dialogue turns were left out because a row was over-long.
         left_out: how many samples were left out as a whole, for the same reason.
+        prefix: per row, how many of its first tokens are text that its task and blocks alone decide (instruction, candidate
+            labels), so that many rows have it in common; None where nobody knows.
     """
 
     input_ids: Tensor
@@ -45,6 +47,7 @@ class Batch:
     items: tuple[Item, ...] = field(default=(), repr=False)
     dropped_turns: int = 0
     left_out: int = 0
+    prefix: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.input_ids.shape == self.attention_mask.shape == self.labels.shape:
@@ -130,13 +133,13 @@ class Collator:
         items = [item for item, row in zip(items, found, strict=True) if row is not None]
         present = [slots for slots, row in zip(present, found, strict=True) if row is not None]
         ids, labels, mask = pad(
-            [(prompt, target) for prompt, target, _ in rows], self.prompts.pad_id, left=self.generate,
+            [(prompt, target) for prompt, target, _, _ in rows], self.prompts.pad_id, left=self.generate,
             masks_end=self.prompts.masks_end,
         )  # fmt: skip
         rows_with = {name: torch.tensor([name in has for has in present]) for name in SLOT_IDS}
         return Batch(
-            ids, mask, labels, _stack(items, present), rows_with, tuple(items), sum(turns for _, _, turns in rows),
-            len(found) - len(rows),
+            ids, mask, labels, _stack(items, present), rows_with, tuple(items), sum(row[3] for row in rows),
+            len(found) - len(rows), tuple(row[2] for row in rows),
         )  # fmt: skip
 
     def slots_of(self, item: Item) -> frozenset[str]:
@@ -147,13 +150,14 @@ class Collator:
         has = {"visual": visual, "face": face, "speech": speech, "fusion": visual and speech}
         return frozenset(name for name, there in has.items() if there and name in self.modalities)
 
-    def _row(self, item: Item, slots: frozenset[str]) -> tuple[list[int], list[int], int] | None:
+    def _row(self, item: Item, slots: frozenset[str]) -> tuple[list[int], list[int], int, int] | None:
+        """Prompt, answer, how many tokens of the prompt are common, and how many turns were dropped."""
         target = [] if self.generate else self.prompts.answer_ids(answer(item.sample, item.task))
         for turns in range(len(item.sample.history) + 1):
             segments = self.prompts.compose(item.sample, item.task, slots, text="text" in self.modalities, drop_turns=turns)
             prompt = self.prompts.prompt_ids(segments)
             if len(prompt) + len(target) <= self.max_length:
-                return prompt, target, turns
+                return prompt, target, self.prompts.prefix_length(segments), turns
             if self.over_long == "leave_out":
                 return None
         raise OverlongError(

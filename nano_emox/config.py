@@ -90,6 +90,8 @@ class ModelConfig:
     max_length: int = 1024
     max_new_tokens: int = 512
     gradient_checkpointing: bool = False
+    packing: bool = True  # rows side by side in the language model, no padding; False pads them to the longest
+    shared_prefix: bool = True  # instruction and labels are read once for all rows; while the LM is frozen, once and for all
 
 
 SWITCHES: dict[str, tuple[str, ...]] = {

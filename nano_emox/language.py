@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -21,9 +21,11 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from nano_emox.batch import IGNORED, Batch
+from nano_emox.cross_entropy import cross_entropy
 from nano_emox.encoders.frozen import load_complete
 from nano_emox.optimisation import Phase, adamw
 from nano_emox.prompts import SLOT_IDS
+from nano_emox.reading import Reader, Row
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -49,6 +51,8 @@ class LanguageHead(LightningModule):
         lora_rank: of the adaptation of its seven projections; 0 leaves the model bare and wholly trainable.
         lora_alpha, lora_dropout: of LoRA; the scaling is alpha / rank.
         gradient_checkpointing: recompute layers in the backward pass, also while the model is frozen.
+        packing: rows lie side by side without padding; without it they are padded to the longest.
+        shared_prefix: with packing, what rows have in common is computed once, and kept while nothing here trains.
     """
 
     phase: Phase
@@ -61,6 +65,8 @@ class LanguageHead(LightningModule):
         lora_alpha: int = 32,
         lora_dropout: float = 0.05,
         gradient_checkpointing: bool = False,
+        packing: bool = True,
+        shared_prefix: bool = True,
     ) -> None:
         super().__init__()
         for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
@@ -81,7 +87,8 @@ class LanguageHead(LightningModule):
                 parameter.data = parameter.data.float()  # AdamW's steps are too small for bfloat16
         if lora_rank:
             self.register_load_state_dict_post_hook(_after_loading)
-        self.gradient_checkpointing = gradient_checkpointing
+        self.packing, self.shared_prefix = packing, shared_prefix
+        self.reader = Reader(self.model)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
@@ -104,8 +111,12 @@ class LanguageHead(LightningModule):
 
     def train(self, mode: bool = True) -> Self:
         """Training mode only where something trains: no dropout while model and LoRA are frozen."""
-        trains = any(parameter.requires_grad for parameter in self.model.parameters())
-        return super().train(mode and trains)
+        return super().train(mode and self.trains)
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything here has a gradient: LoRA, or the bare model."""
+        return any(parameter.requires_grad for parameter in self.model.parameters())
 
     def bypass_idle_lora(self) -> bool:
         """Leave LoRA's arithmetic out where it is frozen and adds exactly zero (phases 1 and 2); returns whether it is.
@@ -164,31 +175,67 @@ class LanguageHead(LightningModule):
         return embedded
 
     def loss(self, batch: Batch, tokens: Mapping[str, Tensor] | None = None) -> LanguageLoss:
-        """Next-token cross entropy over the answer's tokens (paper, section 3.2).
+        """Next-token cross entropy over the answer's tokens (paper, section 3.2), its logits a chunk at a time.
 
         Raises:
             ValueError: no position of the batch is supervised, or the blocks do not fit (see `splice`).
         """
-        logits, targets, rows = self.supervised(batch, tokens)
-        losses = nn.functional.cross_entropy(logits, targets, reduction="none")
+        hidden, targets, rows = self.supervised(batch, tokens)
+        losses = cross_entropy(hidden, self.head, targets)
         sums = torch.zeros(len(batch), dtype=losses.dtype, device=losses.device).index_add(0, rows, losses)
         return LanguageLoss(losses.mean(), sums, torch.bincount(rows, minlength=len(batch)))
 
     def supervised(self, batch: Batch, tokens: Mapping[str, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits in float32 (n, vocabulary), next tokens (n,) and rows (n,) of the n supervised positions, row by row."""
+        """Hidden states (n, width), next tokens (n,) and rows (n,) of the n supervised positions, row by row.
+
+        Raises:
+            ValueError: see `loss`.
+        """
         embedded = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
-        if self.gradient_checkpointing and torch.is_grad_enabled():
-            for module in self.model.modules():
-                if hasattr(module, "gradient_checkpointing"):
-                    module.training = True  # this flag alone: frozen layers would otherwise not be recomputed
-        hidden = self.model.get_decoder()(
-            inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), use_cache=False
-        ).last_hidden_state
         targets = batch.labels[:, 1:]
         rows, positions = (targets != IGNORED).nonzero(as_tuple=True)
         if not len(rows):
             raise ValueError(f"no supervised position in the batch {list(names_of(batch)) or tuple(batch.labels.shape)}")
-        return self.model.get_output_embeddings()(hidden[rows, positions]).float(), targets[rows, positions], rows
+        if self.packing and self.reader.fits:
+            read, skipped = self._rows(batch)
+            wanted = (rows, positions - skipped[rows.cpu()].to(rows.device))
+            hidden = self.reader.read(read, embedded.flatten(0, 1), batch.attention_mask.bool().flatten(), wanted)
+        else:
+            flat = rows * embedded.shape[1] + positions
+            whole = self.reader.decode(embedded, batch.attention_mask.long(), None, None, flat)
+            hidden = whole.flatten(0, 1).index_select(0, flat)
+        return hidden, targets[rows, positions], rows
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Hidden states (n, width) to logits in float32 (n, vocabulary)."""
+        scores: Tensor = self.head(hidden).float()
+        return scores
+
+    @property
+    def head(self) -> nn.Linear:
+        """The output layer."""
+        head: nn.Linear = self.model.get_output_embeddings()
+        return head
+
+    def _rows(self, batch: Batch) -> tuple[list[Row], Tensor]:
+        """The batch's rows up to their last answer token, which predicts nothing; and what of each is a known prefix."""
+        ids, width = batch.input_ids.tolist(), batch.input_ids.shape[1]
+        labels, seen = batch.labels.cpu() != IGNORED, batch.attention_mask.bool().cpu()
+        remembers = self.shared_prefix and not (torch.is_grad_enabled() and self.trains) and not self.model.training
+        rows, skipped = [], torch.zeros(len(batch), dtype=torch.long)
+        for number, row in enumerate(ids):
+            answer = labels[number].nonzero()[:, 0].tolist()
+            end = answer[-1] if answer else 0
+            given = 0 if batch.prefix is None or not remembers else min(batch.prefix[number], (answer or [1])[0] - 1)
+            if given and (min(row[:given]) < 0 or not bool(seen[number, :given].all())):
+                given = 0
+            names: list[Hashable] = [token if token >= 0 else (number, place) for place, token in enumerate(row[:end])]
+            if not self.shared_prefix and names:
+                names[0] = (number, 0)
+            start = number * width
+            skipped[number] = given
+            rows.append(Row(names[given:], range(start + given, start + end), tuple(row[:given])))
+        return rows, skipped
 
     @torch.inference_mode()
     def generate(

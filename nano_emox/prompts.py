@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from transformers import PreTrainedTokenizerBase
 
@@ -128,6 +129,11 @@ class PromptTokenizer:
                 case Slot(name):
                     ids += [SLOT_IDS[name]] * self.tokens[name]
         return ids + self.after
+
+    def prefix_length(self, segments: Sequence[Segment]) -> int:
+        """How many ids come before the first modality token and the first word of a person: the same for many samples."""
+        common = takewhile(lambda segment: isinstance(segment, Template), segments)
+        return len(self.prompt_ids(list(common))) - len(self.after)
 
     def answer_ids(self, answer: str) -> list[int]:
         """Ids of an answer, closed by the end-of-turn token."""

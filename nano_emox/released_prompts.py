@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
 
 from transformers import PreTrainedTokenizerBase
 
@@ -74,6 +75,12 @@ class ReleasedPrompts(PromptTokenizer):
                     ids += self._ids(pending, special=False) + [SLOT_IDS[name]] * self.tokens[name]
                     pending = ""
         return ids + self._ids(pending, special=False)
+
+    def prefix_length(self, segments: Sequence[Segment]) -> int:
+        """As in the chat style; but tokens may cross from the template into what a person said, so only up to a slot."""
+        common = list(takewhile(lambda segment: isinstance(segment, Template), segments))
+        rest = segments[len(common) :]
+        return len(self.prompt_ids(common)) if rest and isinstance(rest[0], Slot) else 1
 
     def answer_ids(self, answer: str) -> list[int]:
         """Ids of an answer with its `###`, then the end token; both are supervised."""

@@ -71,7 +71,8 @@ def test_splice(released_splice, blocks):
     tokens = {blocks[name]: value for name, value in given.items()}
 
     released.close(head.splice(batch.input_ids, tokens, batch.slots), "out.inputs_embeds")
-    logits, _, rows = head.supervised(batch, tokens)
+    hidden, _, rows = head.supervised(batch, tokens)
+    logits = head.logits(hidden)
     released.close(logits, "out.sup_logits")
     index = tensors["out.sup_index"]
     assert torch.equal(rows, index[:, 0])
@@ -145,7 +146,7 @@ def test_end_to_end(released_e2e, blocks):
         if ours in embedded.tokens:
             released.close(embedded.tokens[ours], f"out.{theirs}")
     released.close(model.language.splice(batch.input_ids, embedded.tokens, batch.slots), "out.inputs_embeds")
-    logits, _, _ = model.language.supervised(batch, embedded.tokens)
+    logits = model.language.logits(model.language.supervised(batch, embedded.tokens)[0])
     released.close(logits, "out.sup_logits")
     with torch.no_grad():
         loss, _ = model(batch)
