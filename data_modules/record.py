@@ -27,14 +27,25 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Where a clip lies. `audio=None` means: take the video's own audio track, if it has one."""
+    """Where a clip lies. `audio=None` means: take the video's own audio track, if it has one.
 
-    video: Path | None = None  # a video file, or a directory of images
+    Attributes:
+        video: a video file, or a directory of images.
+        audio: a sound file, already cut to the clip.
+        span: (start, end) in seconds of the clip inside the video file, where one file holds many clips.
+        crop: (left, top, right, bottom) in [0, 1]: the part of the picture that shows the speaker.
+    """
+
+    video: Path | None = None
     audio: Path | None = None
+    span: tuple[float, float] | None = None
+    crop: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.video is None and self.audio is None:
             raise ValueError("a clip needs a video or an audio file; both are None")
+        if self.span is not None and not 0 <= self.span[0] < self.span[1]:
+            raise ValueError(f"{self.video}: a span is (start, end) in seconds with 0 <= start < end, not {self.span}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,8 @@ class Sample:
             raise ValueError(f"{self.dataset}/{self.id}: a sample needs at least one task")
         if self.candidates and self.label is not None and self.label not in self.candidates:
             raise ValueError(f"{self.dataset}/{self.id}: label {self.label!r} is none of {list(self.candidates)}")
+        if self.score is not None and self.score_range and not self.score_range[0] <= self.score <= self.score_range[1]:
+            raise ValueError(f"{self.dataset}/{self.id}: score {self.score} is outside {self.score_range}")
 
 
 @dataclass(frozen=True, slots=True)

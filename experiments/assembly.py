@@ -85,7 +85,7 @@ def found_datasets(config: ExperimentConfig, names: Iterable[str]) -> tuple[list
     for name in names:
         if name not in DATASETS:
             raise ConfigError(f"no data set {name!r}; there are {', '.join(sorted(DATASETS))}")
-        (found if (root / DATASETS[name].folder).exists() else absent).append(name)
+        (found if DATASETS[name].layout_in(root) else absent).append(name)
     return found, absent
 
 

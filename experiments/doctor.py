@@ -98,12 +98,13 @@ def _data(table: Table, config: ExperimentConfig) -> int:
     fatal = 0
     for name, role in wanted.items():
         card = DATASETS[name]
-        found = (root / card.folder).exists()
+        places = card.places(root)
+        found = next((place for place in places if place.exists()), None)
         if found:
             table.add_row(
                 OK,
                 f"{name} ({role})",
-                f"{root / card.folder}" + ("" if config.data.synthetic else f"; licence: {card.licence}"),
+                f"{found}" + ("" if config.data.synthetic else f"; licence: {card.licence}"),
             )
         elif config.data.synthetic:
             table.add_row(NOTE, f"{name} ({role})", "made by `make data`")
@@ -111,7 +112,7 @@ def _data(table: Table, config: ExperimentConfig) -> int:
             table.add_row(
                 MISSING if "training" in role else NOTE,
                 f"{name} ({role})",
-                f"{root / card.folder} is missing; {card.how_to_obtain}; licence: {card.licence}",
+                f"{' or '.join(map(str, places))} is missing; {card.how_to_obtain}; licence: {card.licence}",
             )
             fatal += "training" in role
     return fatal

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +17,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from data_modules.readers.lookup import AnnotationError, Lookup, one_of, rows_of, split_file
+from data_modules.readers.annotation import AnnotationError, Fault, entries_as_samples
+from data_modules.readers.lookup import Lookup
+from data_modules.readers.tables import one_of, side_table, split_file
 from data_modules.record import Sample, Task
 
 NO_SCORE = -10
@@ -90,8 +92,8 @@ class CorpusNpz:
     audio: tuple[str, ...] = ("audio",)
     language: str = "en"
 
-    def read(self, root: Path, split: str) -> list[Sample]:
-        """Samples of one split, in the order of the label file."""
+    def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
+        """Entries of one split, in the order of the label file."""
         top = root / self.marker
         key, _, pattern = split_file(self.splits, split, self.dataset).partition(":")
         path = top / self.labels
@@ -99,39 +101,41 @@ class CorpusNpz:
         if key not in corpora:
             raise AnnotationError(path, key, f"no such key; the file has {sorted(corpora)}")
         table = top / self.subtitles
-        spoken = {row["name"]: row[self.subtitle_column] for _, row in rows_of(table, columns=("name", self.subtitle_column))}
+        spoken = side_table(table, "name", self.subtitle_column)
         lookup = Lookup(top, self.video, self.audio)
-        samples = []
-        for name, entry in corpora[key].items():
+
+        def sample(name: int | str, entry: Mapping[str, Any]) -> Sample | None:
+            name = str(name)
             if pattern and not re.match(pattern, name):
-                continue
+                return None
             if name not in spoken:
-                raise AnnotationError(table, name, "no subtitle row for this clip; an empty one is enough")
+                raise AnnotationError(table, name, "no subtitle row for this clip; an empty one is enough", Fault.NO_SUBTITLE)
             score = None if entry["val"] == NO_SCORE else float(entry["val"])
             if Task.MSA in self.tasks and score is None:
-                raise AnnotationError(path, f"{key}/{name}", f"no score (val = {NO_SCORE})")
+                raise AnnotationError(path, f"{key}/{name}", f"no score (val = {NO_SCORE})", Fault.NO_SCORE)
             if score is not None and self.score_range and not self.score_range[0] <= score <= self.score_range[1]:
-                raise AnnotationError(path, f"{key}/{name}", f"score {score} is outside {self.score_range}")
-            samples.append(
-                Sample(
-                    id=str(name),
-                    dataset=self.dataset,
-                    split=split,
-                    tasks=self.tasks,
-                    media=lookup.media(str(name)),
-                    language=self.language,
-                    subtitle=spoken[name].strip(),
-                    label=self._label(entry["emo"], path, f"{key}/{name}") if self.vocabulary else None,
-                    candidates=self.vocabulary,
-                    score=score,
-                    score_range=self.score_range if score is not None else None,
-                )
+                problem = f"score {score} is outside {self.score_range}"
+                raise AnnotationError(path, f"{key}/{name}", problem, Fault.OUT_OF_RANGE)
+            return Sample(
+                id=name,
+                dataset=self.dataset,
+                split=split,
+                tasks=self.tasks,
+                media=lookup.media(name),
+                language=self.language,
+                subtitle=spoken[name],
+                label=self._label(entry["emo"], path, f"{key}/{name}") if self.vocabulary else None,
+                candidates=self.vocabulary,
+                score=score,
+                score_range=self.score_range if score is not None else None,
             )
-        return samples
+
+        yield from entries_as_samples(corpora[key].items(), sample, path)
 
     def _label(self, emo: Any, path: Path, place: str) -> str:
         if not self.classes:
             return one_of(str(emo), self.vocabulary, {}, path, place)
         if not 0 <= int(emo) < len(self.classes):
-            raise AnnotationError(path, place, f"class {emo}; there are {len(self.classes)}: {list(self.classes)}")
+            problem = f"class {emo}; there are {len(self.classes)}: {list(self.classes)}"
+            raise AnnotationError(path, place, problem, Fault.UNKNOWN_LABEL)
         return self.classes[int(emo)]

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_modules.readers.lookup import AUDIO, VIDEO, AnnotationError, Folder, Lookup, one_of, split_file, unique
-from data_modules.readers.named_json import load_json
+from data_modules.readers.annotation import AnnotationError, Fault, entries_as_samples
+from data_modules.readers.lookup import AUDIO, VIDEO, Folder, Lookup
+from data_modules.readers.tables import load_json, one_of, split_file
 from data_modules.record import ChainOfEmpathy, Media, Sample, Task, Turn
 
 
@@ -36,8 +37,8 @@ class EmpatheticDialogues:
     language: str = "en"
     tasks: tuple[Task, ...] = (Task.ERG, Task.MER)
 
-    def read(self, root: Path, split: str) -> list[Sample]:
-        """Samples of one split, by dialogue and turn."""
+    def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
+        """Entries of one split, by dialogue and turn."""
         if split not in self.splits:
             raise ValueError(f"{self.dataset} has no split {split!r}; there are {sorted(self.splits)}")
         top = root / self.marker
@@ -45,28 +46,38 @@ class EmpatheticDialogues:
         files = {path: _dialogues(path) for path in (top / self.train, labelled) if path == top / self.train or path.exists()}
         words = {
             turn["chain_of_empathy"]["speaker_emotion"].strip().lower()
-            for path, dialogues in files.items()
+            for dialogues in files.values()
             for dialogue in dialogues
-            for _, turn in _turns(path, dialogue)
+            for _, turn in _turns(dialogue)
+            if "chain_of_empathy" in turn
         }
         candidates = tuple(sorted({*self.vocabulary, *words}))
         path = labelled if split != "train" and labelled in files else top / self.train
         videos, audios = Folder(top, self.video, VIDEO), Folder(top, self.audio, AUDIO)
-        samples = []
-        for dialogue in files[path]:
-            if labelled not in files and held_out(dialogue["conversation_id"]) != split:
-                continue
-            for place, turn in _turns(path, dialogue):
-                samples.append(self._sample(split, dialogue, turn, candidates, videos, audios, path, place))
-        return unique(samples, path)
+        turns = (
+            (place, (dialogue, turn))
+            for dialogue in files[path]
+            if labelled in files or held_out(dialogue["conversation_id"]) == split
+            for place, turn in _turns(dialogue)
+        )
+
+        def sample(place: int | str, entry: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Sample:
+            return self._sample(split, *entry, candidates, videos, audios, path, place)
+
+        yield from entries_as_samples(turns, sample, path)
 
     def _sample(
         self, split: str, dialogue: Mapping[str, Any], turn: Mapping[str, Any], candidates: tuple[str, ...],
-        videos: Folder, audios: Folder, path: Path, place: str,
+        videos: Folder, audios: Folder, path: Path, place: int | str,
     ) -> Sample:  # fmt: skip
+        missing = [key for key in ("dialogue_history", "response", "chain_of_empathy") if key not in turn]
+        if missing:
+            problem = f"no {missing}: the reduced public test.json cannot be trained on or scored"
+            raise AnnotationError(path, place, problem, Fault.NO_LABELS)
         history = turn["dialogue_history"]
         if not history:
-            raise AnnotationError(path, place, "an empty dialogue_history; its last entry is the speaker's current utterance")
+            problem = "an empty dialogue_history; its last entry is the speaker's current utterance"
+            raise AnnotationError(path, place, problem, Fault.EMPTY_TEXT)
         conversation, current = dialogue["conversation_id"], history[-1]
         number = int(current.get("index", len(history) - 1))
         profile = dialogue.get("speaker_profile", {}).get("ID")
@@ -112,13 +123,9 @@ def _dialogues(path: Path) -> Sequence[Mapping[str, Any]]:
     return dialogues
 
 
-def _turns(path: Path, dialogue: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _turns(dialogue: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for turn in dialogue["turns"]:
-        place = f"conversation {dialogue['conversation_id']}, turn {turn.get('turn_id')}"
-        missing = [key for key in ("dialogue_history", "response", "chain_of_empathy") if key not in turn]
-        if missing:
-            raise AnnotationError(path, place, f"no {missing}: the reduced public test.json cannot be trained on or scored")
-        yield place, turn
+        yield f"conversation {dialogue['conversation_id']}, turn {turn.get('turn_id')}", turn
 
 
 def _find(folder: Folder, conversation: str, number: int, profile: object) -> Path | None:
@@ -147,42 +154,42 @@ class SeriesDialogues:
     language: str = "zh"
     tasks: tuple[Task, ...] = (Task.MER,)
 
-    def read(self, root: Path, split: str) -> list[Sample]:
-        """Samples of one split, by series, dialogue and utterance."""
+    def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
+        """Entries of one split, by series, dialogue and utterance."""
         top = root / self.marker
         listing = top / split_file(self.splits, split, self.dataset)
         path = top / self.annotation
         annotation: Any = load_json(path)
         lookup = Lookup(top, audio=self.audio)
-        samples = []
-        for line, series in enumerate(listing.read_text(encoding="utf-8-sig").splitlines(), start=1):
-            if not series.strip():
-                continue
-            if series.strip() not in annotation:
-                raise AnnotationError(listing, line, f"series {series.strip()!r} is not in {path}")
-            for dialogue, content in annotation[series.strip()].items():
+
+        def sample(place: int | str, entry: tuple[str, str, str, Mapping[str, Any]]) -> Sample:
+            series, dialogue, utterance, content = entry
+            emotion = content["EmoAnnotation"]
+            words = (word.strip().lower() for word in emotion.get("final_mul_emo", "").split(","))
+            return Sample(
+                id=utterance,
+                dataset=self.dataset,
+                split=split,
+                tasks=self.tasks,
+                media=lookup.media(f"{content['Speaker']}_{utterance}"),
+                language=self.language,
+                subtitle=content["Text"],
+                label=one_of(emotion["final_main_emo"], self.vocabulary, self.spelling, path, place),
+                candidates=self.vocabulary,
+                words=tuple(word for word in words if word) or None,
+                meta={"series": series, "dialogue": dialogue, "speaker": content["Speaker"]},
+            )
+
+        yield from entries_as_samples(self._utterances(annotation, listing, path), sample, path)
+
+    @staticmethod
+    def _utterances(
+        annotation: Mapping[str, Any], listing: Path, path: Path
+    ) -> Iterator[tuple[str, tuple[str, str, str, Mapping[str, Any]] | AnnotationError]]:
+        for line, text in enumerate(listing.read_text(encoding="utf-8-sig").splitlines(), start=1):
+            series = text.strip()
+            if series and series not in annotation:
+                yield series, AnnotationError(listing, line, f"series {series!r} is not in {path}", Fault.MISSING_FIELD)
+            for dialogue, content in annotation.get(series, {}).items():
                 for utterance, entry in content["Dialog"].items():
-                    emotion = entry["EmoAnnotation"]
-                    samples.append(
-                        Sample(
-                            id=utterance,
-                            dataset=self.dataset,
-                            split=split,
-                            tasks=self.tasks,
-                            media=lookup.media(f"{entry['Speaker']}_{utterance}"),
-                            language=self.language,
-                            subtitle=entry["Text"],
-                            label=one_of(
-                                emotion["final_main_emo"],
-                                self.vocabulary,
-                                self.spelling,
-                                path,
-                                f"{dialogue}/{utterance}",
-                            ),
-                            candidates=self.vocabulary,
-                            words=tuple(w.strip().lower() for w in emotion.get("final_mul_emo", "").split(",") if w.strip())
-                            or None,
-                            meta={"series": series.strip(), "dialogue": dialogue, "speaker": entry["Speaker"]},
-                        )
-                    )
-        return unique(samples, path)
+                    yield f"{dialogue}/{utterance}", (series, dialogue, utterance, entry)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_modules.readers.lookup import AnnotationError, Lookup, rows_of, split_file, unique, words_of
+from data_modules.readers.annotation import AnnotationError, Fault, entries_as_samples
+from data_modules.readers.lookup import Lookup
+from data_modules.readers.tables import rows_of, side_table, split_file, words_of
 from data_modules.record import Sample, Task
 
 
@@ -29,49 +31,50 @@ class OpenSetCsv:
     vocabulary: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = (Task.OV_MER, Task.ERI)
 
-    def read(self, root: Path, split: str) -> list[Sample]:
-        """Samples of one split: those with words in the order of their table, then those with a description only."""
+    def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
+        """Entries of one split: those with words in the order of their table, then those with a description only."""
         top = root / self.marker
         path = top / split_file(self.splits, split, self.dataset)
-        words = {row["name"]: words_of(row["openset"]) for _, row in _once(path, ("name", "openset"))}
-        descriptions: dict[str, str] = {}
+        words, faults = _by_name(path, "openset")
+        reasons: dict[str, tuple[int, str]] = {}
         if split in self.reasons and (top / self.reasons[split]).exists():
-            for line, row in _once(top / self.reasons[split], ("name", "reason")):
-                if not row["reason"].strip():
-                    raise AnnotationError(top / self.reasons[split], line, f"{row['name']!r} has an empty description")
-                descriptions[row["name"]] = row["reason"].strip()
-        wanted = words.keys() | descriptions.keys()
-        spoken = {
-            row["name"]: row[self.subtitle_column].strip()
-            for _, row in rows_of(top / self.subtitles, columns=("name", self.subtitle_column))
-            if row["name"] in wanted
-        }
+            reasons, more = _by_name(top / self.reasons[split], "reason")
+            faults += more
+        yield from faults
+        spoken = side_table(top / self.subtitles, "name", self.subtitle_column)
         lookup = Lookup(top, self.video, self.audio)
-        samples = []
-        for name in [*words, *(name for name in descriptions if name not in words)]:
-            has = {Task.OV_MER: name in words, Task.ERI: name in descriptions}
-            tasks = tuple(task for task in self.tasks if has[task])
-            samples.append(
-                Sample(
-                    id=name,
-                    dataset=self.dataset,
-                    split=split,
-                    tasks=tasks,
-                    media=lookup.media(name),
-                    language=self.language,
-                    subtitle=spoken.get(name, ""),
-                    words=words.get(name),
-                    description=descriptions.get(name),
-                )
+
+        def sample(place: int | str, name: str) -> Sample:
+            if name in reasons and not reasons[name][1]:
+                place = reasons[name][0]
+                raise AnnotationError(top / self.reasons[split], place, f"{name!r} has an empty description", Fault.EMPTY_TEXT)
+            has = {Task.OV_MER: name in words, Task.ERI: name in reasons}
+            return Sample(
+                id=name,
+                dataset=self.dataset,
+                split=split,
+                tasks=tuple(task for task in self.tasks if has[task]),
+                media=lookup.media(name),
+                language=self.language,
+                subtitle=spoken.get(name, ""),
+                words=words_of(words[name][1]) if name in words else None,
+                description=reasons[name][1] if name in reasons else None,
             )
-        return unique(samples, path)
+
+        entries = {name: line for table in (reasons, words) for name, (line, _) in table.items()}
+        order = [*words, *(name for name in reasons if name not in words)]
+        yield from entries_as_samples(((entries[name], name) for name in order), sample, path)
 
 
-def _once(path: Path, columns: tuple[str, str]) -> list[tuple[int, dict[str, str]]]:
-    rows, seen = [], set()
-    for line, row in rows_of(path, columns=columns):
-        if row["name"] in seen:
-            raise AnnotationError(path, line, f"name {row['name']!r} again")
-        seen.add(row["name"])
-        rows.append((line, row))
-    return rows
+def _by_name(path: Path, column: str) -> tuple[dict[str, tuple[int, str]], list[AnnotationError]]:
+    """Name -> (line, text), and the rows that cannot be used."""
+    found: dict[str, tuple[int, str]] = {}
+    faults: list[AnnotationError] = []
+    for line, row in rows_of(path, columns=("name", column)):
+        if isinstance(row, AnnotationError):
+            faults.append(row)
+        elif row["name"] in found:
+            faults.append(AnnotationError(path, line, f"name {row['name']!r} again", Fault.DUPLICATE_ID))
+        else:
+            found[row["name"]] = (line, row[column].strip())
+    return found, faults

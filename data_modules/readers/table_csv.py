@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_modules.readers.lookup import AnnotationError, Lookup, rows_of, split_file, unique, words_of
+from data_modules.readers.annotation import AnnotationError, Fault, entries_as_samples
+from data_modules.readers.lookup import Lookup
+from data_modules.readers.tables import rows_of, split_file, words_of
 from data_modules.record import Sample, Task
 
 
@@ -31,25 +33,25 @@ class TableCsv:
         """The annotation file."""
         return next(iter(self.splits.values()))
 
-    def read(self, root: Path, split: str) -> list[Sample]:
-        """Samples of one split, in the order of the table."""
+    def read(self, root: Path, split: str) -> Iterator[Sample | AnnotationError]:
+        """Entries of one split, in the order of the table."""
         path = root / split_file(self.splits, split, self.dataset)
         lookup = Lookup(root, self.video, self.audio)
-        samples = []
-        for line, row in rows_of(path, columns=(self.name, self.words, self.subtitle, self.description)):
+
+        def sample(line: int | str, row: Mapping[str, str]) -> Sample:
             if not row[self.description].strip():
-                raise AnnotationError(path, line, f"{row[self.name]!r} has an empty {self.description!r}")
-            samples.append(
-                Sample(
-                    id=row[self.name],
-                    dataset=self.dataset,
-                    split=split,
-                    tasks=self.tasks,
-                    media=lookup.media(row[self.name]),
-                    language=self.language,
-                    subtitle=row[self.subtitle].strip(),
-                    words=words_of(row[self.words]),
-                    description=row[self.description].strip(),
-                )
+                raise AnnotationError(path, line, f"{row[self.name]!r} has an empty {self.description!r}", Fault.EMPTY_TEXT)
+            return Sample(
+                id=row[self.name],
+                dataset=self.dataset,
+                split=split,
+                tasks=self.tasks,
+                media=lookup.media(row[self.name]),
+                language=self.language,
+                subtitle=row[self.subtitle].strip(),
+                words=words_of(row[self.words]),
+                description=row[self.description].strip(),
             )
-        return unique(samples, path)
+
+        rows = rows_of(path, columns=(self.name, self.words, self.subtitle, self.description))
+        yield from entries_as_samples(rows, sample, path)

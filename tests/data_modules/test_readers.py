@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from data_modules.datasets import DATASETS, load_samples
-from data_modules.media import MediaError
+from data_modules.readers.annotation import AnnotationError, Fault
 from data_modules.readers.corpus_npz import load_labels
 from data_modules.readers.dialog_json import held_out
-from data_modules.readers.lookup import AnnotationError, words_of
+from data_modules.readers.tables import words_of
 from data_modules.record import Sample, Task
 
 
@@ -334,8 +334,9 @@ def test_errors_name_file_and_line(
 def test_annotations_cannot_point_out_of_the_root(tmp_path: Path):
     ferv39k(tmp_path)
     write(tmp_path / "FERV39k/4_setups/All_scenes/train_All.csv", "../../etc/passwd Sad\n")
-    with pytest.raises(MediaError, match="leads out of"):
+    with pytest.raises(AnnotationError, match="leads out of") as caught:
         load_samples("FERV39k", tmp_path, "train")
+    assert caught.value.fault is Fault.OUTSIDE_ROOT
 
 
 def test_what_is_not_there_is_named(tmp_path: Path):
