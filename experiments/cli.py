@@ -90,12 +90,24 @@ def features(overrides: Overrides = None, preset: Preset = "tiny") -> None:
 
 
 @app.command()
-def train(overrides: Overrides = None, preset: Preset = "tiny") -> None:
+def train(
+    overrides: Overrides = None,
+    preset: Preset = "tiny",
+    plan: Annotated[bool, typer.Option("--plan", help="only print what each phase will hold in memory, and what fits")] = False,
+    tokens: Annotated[int | None, typer.Option(min=1, help="of a row, for --plan; default: model.max_length")] = None,
+) -> None:
     """Train the phases named by run=[...], or the whole curriculum in one process."""
     from experiments.assembly import configure
-    from experiments.train import train as fit
 
-    fit(configure(preset, overrides or []))
+    config = configure(preset, overrides or [])
+    if plan:
+        from experiments.plan import plan as show
+
+        show(config, tokens)
+    else:
+        from experiments.train import train as fit
+
+        fit(config)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from callbacks.curriculum import P2ECurriculum
 from experiments.assembly import checkpoints_of, make_data, make_model, make_prompts, phases_of
 from experiments.loggers import make_loggers
 from experiments.logs import console
+from experiments.plan import out_of_memory_explained
 from experiments.progress import CurriculumProgress
 from nano_emox.config import ExperimentConfig, save
 from nano_emox.model import NanoEmoX
@@ -50,7 +51,8 @@ def train(config: ExperimentConfig) -> NanoEmoX:
             ModelCheckpoint(output / "resume" / stage, save_last=True, filename="{epoch}"),
         ],
     )
-    trainer.fit(model, datamodule=data, ckpt_path="last", weights_only=True)
+    with out_of_memory_explained(config):
+        trainer.fit(model, datamodule=data, ckpt_path="last", weights_only=True)
     if trainer.is_global_zero:
         show_trained(curriculum, model)
     return model
