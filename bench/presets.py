@@ -87,7 +87,7 @@ def preset(name: str) -> Preset:
         return Preset(name, model, _quarter(), torch.float32, ROWS, real, (1, 16))
     if name in ("tiny", "smoke"):
         model = configure("tiny").model
-        rows = {phase: tuple(replace(row, tokens=min(row.tokens, 420)) for row in rows) for phase, rows in ROWS.items()}
+        rows = {phase: tuple(replace(row, tokens=min(row.tokens, 500)) for row in rows) for phase, rows in ROWS.items()}
         answers = (500, 500) if name == "tiny" else (2, 4)
         return Preset(name, model, TINY, torch.float32, rows, ClipSize(160, 120, 2.0), answers)
     raise ValueError(f"--preset {name!r}; choose tiny, quarter or paper")

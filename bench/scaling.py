@@ -60,7 +60,7 @@ def narrow(name: str) -> Preset:
 def measure(
     name: str, device: torch.device, directory: Path, rounds: int, report: Callable[[str], None], *, brief: bool = False
 ) -> Iterator[Curve]:
-    """All curves; `brief` takes two points of each."""
+    """All curves; `brief` is two points of the first and of the last."""
     base = narrow(name)
 
     def step(label: str, sized: Preset, rows: tuple[Row, ...]) -> Callable[[], object]:
@@ -77,20 +77,22 @@ def measure(
         return found
 
     rows = tuple(Row(Task.ERI, tokens, 34) for tokens in (200, 240, 280))
-    take = 2 if brief else 5
     long = replace(base, model=replace(base.model, max_length=2048))
-    lengths = [128, 256, 512, 1024, 1536][:take]
+    lengths = [128, 256] if brief else [128, 256, 512, 1024, 1536]
     yield curve("sequence length", "tokens a row", {n: step("length", long, (Row(Task.ERI, n, 34),) * 3) for n in lengths})
-    batches = [2, 4, 8, 16, 32][:take]
+    if brief:
+        yield extraction(make_setting(base, device, directory / "scaling-extraction"), directory, report, brief=True)
+        return
+    batches = [2, 4, 8, 16, 32]
     yield curve("batch", "rows a batch", {n: step("batch", base, (Row(Task.ERI, 240, 34),) * n) for n in batches})
-    experts = [1, 2, 3, 6, 12][:take]
+    experts = [1, 2, 3, 6, 12]
 
     def layers(count: int) -> Preset:
         taps = [23 - (i % 12) for i in range(count)]
         return replace(base, model=replace(base.model, visual_layers=taps, speech_layers=taps))
 
     yield curve("experts", "fusion experts", {n: step(f"experts{n}", layers(n), rows) for n in experts})
-    modality = [8, 16, 32, 64, 128][:take]
+    modality = [8, 16, 32, 64, 128]
 
     def blocks(count: int) -> Preset:
         tokens = {**base.model.tokens, "visual": count, "speech": count}
@@ -101,7 +103,7 @@ def measure(
 
     wide = {n: step(f"tokens{n}", blocks(n), free(n)) for n in modality}
     yield curve("modality tokens", "visual and speech tokens each", wide)
-    yield extraction(make_setting(base, device, directory / "scaling-extraction"), directory, report, brief=brief)
+    yield extraction(make_setting(base, device, directory / "scaling-extraction"), directory, report)
 
 
 def extraction(setting: Setting, directory: Path, report: Callable[[str], None], *, brief: bool = False) -> Curve:

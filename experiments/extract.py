@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
 from rich.table import Table
 from torch import nn
 
@@ -24,6 +23,7 @@ from data_modules.features import FeatureSpace
 from data_modules.record import Sample
 from experiments.assembly import content_keys, found_datasets, media_inputs, space_of
 from experiments.logs import console
+from experiments.progress import ClipProgress
 from nano_emox.backbones import load_towers
 from nano_emox.config import ConfigError, ExperimentConfig, require_paths
 from nano_emox.encoders import FrozenEncoder
@@ -76,7 +76,7 @@ def extract(config: ExperimentConfig) -> Path:
             trainer = Trainer(
                 accelerator=config.trainer.accelerator, devices=config.trainer.devices, logger=False,
                 enable_model_summary=False, enable_checkpointing=False, use_distributed_sampler=False,
-                callbacks=[FeatureWriter({name: space.write for name, space in spaces.items()}), TQDMProgressBar(refresh_rate=5)],
+                callbacks=[FeatureWriter({name: space.write for name, space in spaces.items()}), ClipProgress(", ".join(group), len(data.clips))],
             )  # fmt: skip
             trainer.predict(TowersOfMedium(group), datamodule=data, return_predictions=False)
             for space in spaces.values():
