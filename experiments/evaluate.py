@@ -111,14 +111,18 @@ def make_predictor(config: ExperimentConfig, subject: Subject) -> Predictor:
     model = make_model(config, online=config.data.features == "online", init_from=subject.checkpoints)
     return Predictor(
         model.to(device_of(config)), make_prompts(config), modalities=subject.modalities, max_new_tokens=config.model.max_new_tokens,
-        max_length=config.model.max_length,
+        max_length=config.model.max_length, decode=config.evaluation.decode,
     )  # fmt: skip
 
 
 def decoding(config: ExperimentConfig, subject: Subject) -> dict[str, Any]:
     """What decides an answer besides the weights."""
+    says = {
+        "greedy": "greedy, through the one Predictor",
+        "likelihood": "most probable candidate (sum of log-probabilities over the whole answer) for MER and MIR, else greedy",
+    }
     return {
-        "decoding": "greedy, through the one Predictor",
+        "decoding": says[config.evaluation.decode],
         "max_new_tokens": config.model.max_new_tokens,
         "max_length": config.model.max_length,
         "batch_size": config.evaluation.batch_size,

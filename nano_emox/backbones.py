@@ -88,6 +88,7 @@ def load_language(config: BackboneConfig, model: ModelConfig, *, lora: bool = Tr
         lora_alpha=model.lora.alpha,
         lora_dropout=model.lora.dropout,
         gradient_checkpointing=model.gradient_checkpointing,
+        attention=config.attention,
         packing=model.packing,
         shared_prefix=model.shared_prefix,
     )

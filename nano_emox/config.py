@@ -164,6 +164,7 @@ class BackboneConfig:
     face: str = "facexformer"
     language: str = "Qwen2.5-1.5B-Instruct"
     dtype: str = "bfloat16"
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"  # of the language model
     allow_download: bool = False
     tower_steps: int = 0
     language_steps: int = 0
@@ -200,6 +201,7 @@ class EvaluationConfig:
     benchmarks: list[str] = field(default_factory=list)
     limit: int = 0  # samples a benchmark; 0 is all
     batch_size: int = 16
+    decode: Literal["greedy", "likelihood"] = "greedy"  # likelihood: MER and MIR choose the most probable candidate answer
     lexicon: str = "builtin"  # or a directory of the released wheels
     edition: Literal["strict", "corrected"] = "strict"  # of the released wheels; corrected: fear is not a form of fearless
     ablation: list[str] = field(default_factory=list)  # benchmarks that the modality ablation uses

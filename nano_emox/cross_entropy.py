@@ -27,7 +27,7 @@ def cross_entropy(hidden: Tensor, head: nn.Linear, targets: Tensor, logits: int 
         (n,) float32; gradients reach `hidden`, and the head where it trains.
     """
     rows = max(1, logits // head.weight.shape[0])
-    losses: Tensor = _ChunkedCrossEntropy.apply(hidden, head.weight, head.bias, targets, rows)  # type: ignore[no-untyped-call]
+    losses: Tensor = _ChunkedCrossEntropy.apply(hidden, head.weight, head.bias, targets, rows)
     return losses
 
 

@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from nano_emox.batch import IGNORED, Batch
 from nano_emox.cross_entropy import cross_entropy
+from nano_emox.decoding import greedy
 from nano_emox.encoders.frozen import load_complete
 from nano_emox.optimisation import Phase, adamw
 from nano_emox.prompts import SLOT_IDS
@@ -51,6 +52,7 @@ class LanguageHead(LightningModule):
         lora_rank: of the adaptation of its seven projections; 0 leaves the model bare and wholly trainable.
         lora_alpha, lora_dropout: of LoRA; the scaling is alpha / rank.
         gradient_checkpointing: recompute layers in the backward pass, also while the model is frozen.
+        attention: `sdpa`, `eager`, or `flash_attention_2`, which cannot pack rows that share a prefix, so pads them.
         packing: rows lie side by side without padding; without it they are padded to the longest.
         shared_prefix: with packing, what rows have in common is computed once, and kept while nothing here trains.
     """
@@ -65,6 +67,7 @@ class LanguageHead(LightningModule):
         lora_alpha: int = 32,
         lora_dropout: float = 0.05,
         gradient_checkpointing: bool = False,
+        attention: str = "sdpa",
         packing: bool = True,
         shared_prefix: bool = True,
     ) -> None:
@@ -73,6 +76,8 @@ class LanguageHead(LightningModule):
             if getattr(model.config, name, None):
                 raise ValueError(f"{type(model).__name__} rescales its logits ({name}); this loss does not support that")
         self.model = model
+        if attention != model.config._attn_implementation:
+            model.set_attn_implementation(attention)
         # Published generation settings (sampling, a repetition penalty) would silently replace greedy decoding.
         ids = model.generation_config
         self.model.generation_config = GenerationConfig(
@@ -90,7 +95,7 @@ class LanguageHead(LightningModule):
         self.packing, self.shared_prefix = packing, shared_prefix
         self.reader = Reader(self.model)
         if gradient_checkpointing:
-            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            self.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, *, dtype: torch.dtype = torch.float32, **settings: Any) -> LanguageHead:
@@ -260,17 +265,91 @@ class LanguageHead(LightningModule):
         Raises:
             ValueError: the batch is padded on the right.
         """
+        self._check_left(batch)
+        embedded = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
+        defaults = self.model.generation_config
+        ends = options.pop("eos_token_id", defaults.eos_token_id)
+        ends = list(ends) if isinstance(ends, list | tuple) else [] if ends is None else [ends]
+        pad_id = options.pop("pad_token_id", defaults.pad_token_id)
+        pad_id = pad_id if pad_id is not None else (ends or [0])[0]
+        if options or not self.reader.fits:
+            options = {"do_sample": False, "max_new_tokens": max_new_tokens, "streamer": streamer, **options}
+            model: Any = self.model
+            generated: Tensor = model.generate(
+                inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), eos_token_id=ends or None,
+                pad_token_id=pad_id, **options,
+            )  # fmt: skip
+            return generated
+        rows = self._prompts(batch)
+        size = max(len(row.source) for row in rows)
+        mask = torch.zeros(len(rows), size, dtype=torch.bool)
+        for number, row in enumerate(rows):
+            mask[number, size - len(row.source) :] = True
+        keys, own = self.reader.before(rows, torch.arange(len(rows)))
+        return greedy(
+            self.reader, embedded[:, -size:], torch.cat([own, mask], 1).to(embedded.device),
+            batch.attention_mask.sum(1) - 1, keys, ends=ends, pad_id=pad_id, max_new_tokens=max_new_tokens, streamer=streamer,
+        )  # fmt: skip
+
+    @torch.inference_mode()
+    def score(
+        self, batch: Batch, candidates: Sequence[Sequence[Sequence[int]]], tokens: Mapping[str, Tensor] | None = None
+    ) -> list[Tensor]:
+        """Log-probability of each candidate answer, all in one forward pass.
+
+        A prompt is read once for all its candidates, and so is what candidates begin with. The sum over an answer's
+        tokens, its end of turn included, is the log-probability of exactly that answer; it is not normalised by length.
+
+        Args:
+            batch: prompts, padded on the left as for `generate`.
+            candidates: per row, the ids of its possible answers.
+            tokens: per block, as in `splice`.
+
+        Returns:
+            Per row, (candidates,) float32.
+
+        Raises:
+            ValueError: the batch is padded on the right, or a row has no candidates.
+        """
+        self._check_left(batch)
+        if any(not row or not all(row) for row in candidates):
+            raise ValueError(f"every row needs candidates, none of them empty: {[len(row) for row in candidates]}")
+        prompts = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
+        answers = [(row, ids) for row, given in zip(self._prompts(batch), candidates, strict=True) for ids in given]
+        places = torch.tensor([token for _, ids in answers for token in ids], device=prompts.device)
+        bank = torch.cat([prompts.flatten(0, 1), self.model.get_input_embeddings()(places).to(prompts.dtype)])
+        rows: list[Row] = []
+        wanted_rows: list[int] = []
+        wanted_places: list[int] = []
+        start = prompts.shape[0] * prompts.shape[1]
+        for number, (row, ids) in enumerate(answers):
+            said = range(start, start + len(ids) - 1)  # the last token predicts nothing
+            rows.append(Row([*row.names, *ids[:-1]], [*row.source, *said], row.prefix))
+            wanted_rows += [number] * len(ids)
+            wanted_places += range(len(row.names) - 1, len(row.names) - 1 + len(ids))
+            start += len(ids)
+        wanted = (torch.tensor(wanted_rows), torch.tensor(wanted_places))
+        hidden = self.reader.read(rows, bank, torch.ones(len(bank), dtype=torch.bool, device=bank.device), wanted)
+        losses = cross_entropy(hidden, self.head, places)
+        sums = torch.zeros(len(answers), device=losses.device).index_add(0, wanted[0].to(losses.device), -losses)
+        return list(sums.split([len(row) for row in candidates]))
+
+    def _prompts(self, batch: Batch) -> list[Row]:
+        """The prompts of a batch that is padded on the left, after their known prefixes."""
+        ids, width, seen = batch.input_ids.tolist(), batch.input_ids.shape[1], batch.attention_mask.sum(1).tolist()
+        rows = []
+        for number, row in enumerate(ids):
+            first = width - seen[number]
+            given = 0 if batch.prefix is None or not self.shared_prefix else min(batch.prefix[number], seen[number] - 1)
+            names = [token if token >= 0 else (number, place) for place, token in enumerate(row)]
+            start = first + given
+            rows.append(Row(names[start:], range(number * width + start, (number + 1) * width), tuple(row[first:start])))
+        return rows
+
+    @staticmethod
+    def _check_left(batch: Batch) -> None:
         if not bool(batch.attention_mask[:, -1].all()):
             raise ValueError("prompts for generation are padded on the left: Collator(..., generate=True)")
-        embedded = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))
-        options = {"do_sample": False, "max_new_tokens": max_new_tokens, "streamer": streamer, **options}
-        defaults = self.model.generation_config
-        if defaults.pad_token_id is None and "pad_token_id" not in options:
-            ends = options.get("eos_token_id", defaults.eos_token_id)
-            options["pad_token_id"] = ends[0] if isinstance(ends, list | tuple) else ends
-        model: Any = self.model
-        generated: Tensor = model.generate(inputs_embeds=embedded, attention_mask=batch.attention_mask.long(), **options)
-        return generated
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Plain language modelling, where this module is trained on its own; batches have no slots."""

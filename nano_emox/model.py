@@ -7,7 +7,7 @@ not what was downloaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -153,6 +153,11 @@ class NanoEmoX(LightningModule):
         """Answers as ids (batch, new tokens); see `LanguageHead.generate`."""
         with torch.inference_mode():
             return self.language.generate(batch, self.embed(batch).tokens, max_new_tokens, streamer, **options)
+
+    def score(self, batch: Batch, candidates: Sequence[Sequence[Sequence[int]]]) -> list[Tensor]:
+        """Log-probabilities of candidate answers, per row (candidates,); see `LanguageHead.score`."""
+        with torch.inference_mode():
+            return self.language.score(batch, candidates, self.embed(batch).tokens)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses, gates = self(batch)

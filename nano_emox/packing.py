@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 
-class Packing(NamedTuple):
+@dataclass(frozen=True)
+class Packing:
     """Where tokens went; `rows` many, the longest of `longest` tokens.
 
     Attributes:
@@ -41,7 +42,11 @@ def pack(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable] = (), att
             a few long bins, which have no padding, and many short ones, whose attention is cheaper.
     """
     roots = roots or [None] * len(rows)
-    bins = _bins(rows, roots, _capacity([len(row) for row in rows], attention))
+    bins = _bins(rows, roots, sum(map(len, rows)))  # one bin, in which most can be shared
+    size = len(bins[0].parents)
+    capacity, work = _capacity([len(row) for row in rows], attention)
+    if work < size * (1 + attention * size):
+        bins = _bins(rows, roots, capacity)
     longest = max((len(row) for row in rows), default=0)
     length = max(len(one.parents) for one in bins)
     shape = (len(bins), length)
@@ -110,15 +115,13 @@ def _bins(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable], capacit
     return bins or [_Bin()]
 
 
-def _capacity(lengths: Sequence[int], attention: float) -> int:
-    """The bin size with the least work, judged by lengths alone."""
+def _capacity(lengths: Sequence[int], attention: float) -> tuple[int, float]:
+    """The bin size with the least work, and that work, as if nothing were shared."""
     total, longest = sum(lengths), max(lengths, default=0)
     sizes = {max(longest, math.ceil(total / parts)) for parts in range(1, len(lengths) + 1)}
-
-    def work(size: int) -> float:
-        return _first_fit(lengths, size) * size * (1 + attention * size)
-
-    return min(sorted(sizes), key=work, default=0)
+    work = {size: _first_fit(lengths, size) * size * (1 + attention * size) for size in sorted(sizes)}
+    best = min(work, key=lambda size: work[size])
+    return best, work[best]
 
 
 def _first_fit(lengths: Sequence[int], size: int) -> int:

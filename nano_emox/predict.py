@@ -7,9 +7,9 @@ one say the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -19,7 +19,9 @@ from data_modules.record import Item, Media, Sample, Task
 from nano_emox.batch import Collator
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import MODALITIES, PromptTokenizer
-from nano_emox.tasks import Answer, parse
+from nano_emox.tasks import Answer, answer, parse
+
+CLOSED = (Task.MER, Task.MIR)  # these choose among candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Predictor:
         modalities: what the answers may rest on, of `visual face speech fusion text`.
         max_new_tokens: upper limit of an answer.
         max_length: tokens a prompt may have.
+        decode: `greedy`, or `likelihood`: closed-label tasks (MER, MIR) take the candidate whose whole answer, end of turn
+            included, is the most probable; the sum of log-probabilities, not normalised by length. Open tasks stay greedy.
     """
 
     def __init__(
@@ -49,18 +53,35 @@ class Predictor:
         modalities: Collection[str] = MODALITIES,
         max_new_tokens: int = 512,
         max_length: int = 1024,
+        decode: Literal["greedy", "likelihood"] = "greedy",
     ) -> None:
         self.model = model.eval()
+        self.decode = decode
         self.prompts = prompts
         self.collate = Collator(prompts, modalities, max_length=max_length, generate=True)
         self.max_new_tokens = max_new_tokens
 
     def answers(self, items: Sequence[Item]) -> list[Answer]:
         """One answer an item, in order; items may differ in task, data set and modalities."""
-        batch = self.collate(items).to(self.model.device)
-        ids = self._generate(batch)
-        texts = [self.prompts.text(row.tolist()) for row in ids]
+        closed = [self.decode == "likelihood" and item.task in CLOSED for item in items]
+        chosen = iter(self._choose([item for item, choice in zip(items, closed, strict=True) if choice]))
+        said = iter(self._say([item for item, choice in zip(items, closed, strict=True) if not choice]))
+        texts = [next(chosen if choice else said) for choice in closed]
         return [parse(item.task, text, item.sample.candidates) for item, text in zip(items, texts, strict=True)]
+
+    def _say(self, items: Sequence[Item]) -> list[str]:
+        if not items:
+            return []
+        ids = self._generate(self.collate(items).to(self.model.device))
+        return [self.prompts.text(row.tolist()) for row in ids]
+
+    def _choose(self, items: Sequence[Item]) -> list[str]:
+        if not items:
+            return []
+        texts = [[answer(replace(item.sample, label=label), item.task) for label in item.sample.candidates] for item in items]
+        ids = [[self.prompts.answer_ids(text) for text in row] for row in texts]
+        scores = self.model.score(self.collate(items).to(self.model.device), ids)
+        return [row[int(of_row.argmax())] for row, of_row in zip(texts, scores, strict=True)]
 
     def clip(
         self,

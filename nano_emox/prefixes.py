@@ -61,16 +61,19 @@ class PrefixMemory:
             self._kept.popitem(last=False)
         if len(found) == 1:
             return found[0]
-        return [(torch.cat([k for k, _ in layer], 2), torch.cat([v for _, v in layer], 2)) for layer in zip(*found, strict=True)]
+        return [
+            (torch.cat([k for k, _ in layer], 2), torch.cat([v for _, v in layer], 2)) for layer in zip(*found, strict=True)
+        ]
 
     def _one(self, model: PreTrainedModel, prefix: Ids) -> KeysValues:
         if prefix not in self._kept:
             # Ordinary tensors also during validation: what inference mode makes cannot take part in training later.
             with torch.inference_mode(False), torch.no_grad():
                 cache = DynamicCache(config=model.config)
-                ids = torch.tensor([prefix], device=model.get_input_embeddings().weight.device)
+                ids = torch.tensor([prefix], device=model.device)
                 model.get_decoder()(input_ids=ids, past_key_values=cache, use_cache=True)
-            self._kept[prefix] = [(layer.keys, layer.values) for layer in cache.layers]  # type: ignore[misc]
+            layers: Any = cache.layers
+            self._kept[prefix] = [(layer.keys, layer.values) for layer in layers]
         self._kept.move_to_end(prefix)
         return self._kept[prefix]
 

@@ -47,7 +47,9 @@ class Reader:
         for layer in layers:
             layer._can_checkpoint_with_cache = True  # the prefix given here never grows
         config = model.config.get_text_config()
-        width = config.num_attention_heads * (getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+        width = config.num_attention_heads * (
+            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        )
         self.attention = 2 * width / max(1, sum(p.numel() for p in layers[-1].parameters())) if layers else 0.0
 
     def read(self, rows: Sequence[Row], embeddings: Tensor, visible: Tensor, wanted: tuple[Tensor, Tensor]) -> Tensor:
@@ -67,7 +69,7 @@ class Reader:
         starts = torch.tensor([len(row.prefix) for row in rows])
         source, filled = _sources(rows, packing)
         positions = ((packing.index + starts[packing.row]) * filled).to(device)
-        before, mask = self._before(rows, packing)
+        before, mask = self.before(rows, packing.row)
         source = source.to(device)
         seen = packing.attends.to(device) & visible[source][:, None]
         mask = torch.cat([mask.to(device), seen], -1)
@@ -80,7 +82,9 @@ class Reader:
         hidden = self.decode(inputs, mask[:, None], positions, GivenPrefix(before) if before else None, flat.unique())
         return hidden.flatten(0, 1).index_select(0, flat)
 
-    def decode(self, inputs: Tensor, mask: Tensor | None, positions: Tensor | None, cache: Any, wanted: Tensor | None) -> Tensor:
+    def decode(
+        self, inputs: Tensor, mask: Tensor | None, positions: Tensor | None, cache: Any, wanted: Tensor | None
+    ) -> Tensor:
         """The decoder's output (rows, length, width), right at least at `wanted` of the flattened positions.
 
         Args:
@@ -115,12 +119,16 @@ class Reader:
             for layer, mode in zip(self.layers, modes, strict=True):
                 layer.training = mode
 
-    def _before(self, rows: Sequence[Row], packing: Packing) -> tuple[KeysValues, Tensor]:
-        """Keys and values of the rows' prefixes, and which of them each packed token attends to."""
+    def before(self, rows: Sequence[Row], of: Tensor) -> tuple[KeysValues, Tensor]:
+        """Keys and values of the rows' prefixes, and (..., prefix tokens) bool: which of them tokens of rows `of` attend to.
+
+        Args:
+            of: (...) int64, rows; -1 attends to none.
+        """
         prefixes = list(dict.fromkeys(row.prefix for row in rows if row.prefix))
         own = torch.tensor([prefixes.index(row.prefix) if row.prefix else -1 for row in rows])
         of_key = torch.tensor([i for i, prefix in enumerate(prefixes) for _ in prefix], dtype=torch.long)
-        mask = (own[packing.row][..., None] == of_key) & (packing.row >= 0)[..., None]
+        mask = (own[of][..., None] == of_key) & (of >= 0)[..., None]
         return (self.prefixes.of(self.model, prefixes) if prefixes else []), mask
 
 
