@@ -107,9 +107,7 @@ class ReferencePath:
                 frames = torch.stack([item.inputs["frames"] for item in items]).to(self.device)
                 features |= self._visual(frames) | (self._face(frames) if "face" in self.modalities else {})
             if self.modalities & {"speech", "fusion"}:
-                encoded = self.model.encoders["speech"].encode(
-                    torch.stack([i.inputs["clips"] for i in items]).to(self.device)
-                )
+                encoded = self.model.encoders["speech"].encode(torch.stack([i.inputs["clips"] for i in items]).to(self.device))
                 features |= {"speech.last": encoded["last"].float(), "fusion.speech": encoded["scales"].float()}
         return features
 
@@ -125,7 +123,7 @@ class ReferencePath:
         if "fusion" in self.modalities:
             tokens["fusion"] = self.model.fusion(features["fusion.speech"], features["fusion.visual"]).tokens
         every = torch.ones(len(items), dtype=torch.bool, device=self.device)
-        return self.model.language.splice(ids, tokens, {name: every for name in tokens})
+        return self.model.language.splice(ids, tokens, dict.fromkeys(tokens, every))
 
     def _visual(self, frames: Tensor) -> dict[str, Tensor]:
         """Frames (batch, T, 3, H, W) uint8: to PIL images and back, then the whole tower."""
@@ -135,7 +133,10 @@ class ReferencePath:
         hidden = visual.tower(pixel_values=pixels, output_hidden_states=True).hidden_states
         shape = frames.shape[:2]
         scales = torch.stack([hidden[layer][:, 0] for layer in visual.layers], 1)
-        return {"visual.last": hidden[-2][:, 0].unflatten(0, shape).float(), "fusion.visual": scales.unflatten(0, shape).float()}
+        return {
+            "visual.last": hidden[-2][:, 0].unflatten(0, shape).float(),
+            "fusion.visual": scales.unflatten(0, shape).float(),
+        }
 
     def _face(self, frames: Tensor) -> dict[str, Tensor]:
         face: Any = self.model.facial_encoder

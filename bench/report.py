@@ -17,7 +17,7 @@ from bench.timing import Ratio
 from data_modules.durable import write_atomically
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 BEGIN, END = "<!-- measured: written by `make bench` -->", "<!-- /measured -->"
 WANTED = {  # the goals for these ratios at the quarter preset
@@ -43,7 +43,9 @@ class Results:
         return {
             "ratios": {r.name: round(r.ratio, 3) for r in self.ratios},
             "ranges": {r.name: [round(r.low, 3), round(r.high, 3)] for r in self.ratios},
-            "measured": {r.name: {"reference": r.reference, "ours": r.ours, "unit": r.unit, "note": r.note} for r in self.ratios},
+            "measured": {
+                r.name: {"reference": r.reference, "ours": r.ours, "unit": r.unit, "note": r.note} for r in self.ratios
+            },
             "curves": {c.name: {**asdict(c), "exponent": c.exponent} for c in self.curves},
             "utilisation": {u.phase: asdict(u) for u in self.utilisation},
             **self.extra,
@@ -70,7 +72,9 @@ def table(results: Results) -> Table:
     title = "reference over ours; medians, and the range over rounds"
     shown = Table("what", "ratio", "range", "reference", "ours", "", title=title, title_justify="left")
     for r in results.ratios:
-        shown.add_row(r.name, f"[bold]{r.ratio:.1f}x[/]", f"{r.low:.1f} to {r.high:.1f}", _cost(r.reference, r), _cost(r.ours, r), r.note)
+        shown.add_row(
+            r.name, f"[bold]{r.ratio:.1f}x[/]", f"{r.low:.1f} to {r.high:.1f}", _cost(r.reference, r), _cost(r.ours, r), r.note
+        )
     return shown
 
 

@@ -19,11 +19,66 @@ from nano_emox import tiny
 from nano_emox.prompts import PromptTokenizer
 from nano_emox.tasks import QUESTIONS, answer
 
-WORDS = (
-    "the a person voice looks sounds calm happy sad worried bright slow quick soft loud room light face eyes mouth smile tone"
-    " speaks says about work home friend morning evening again never always little much more less because when while then"
-    " hope fear joy anger surprise trust doubt thanks please listen wait leave stay open close warm cold"
-).split()
+WORDS = [
+    "the",
+    "a",
+    "person",
+    "voice",
+    "looks",
+    "sounds",
+    "calm",
+    "happy",
+    "sad",
+    "worried",
+    "bright",
+    "slow",
+    "quick",
+    "soft",
+    "loud",
+    "room",
+    "light",
+    "face",
+    "eyes",
+    "mouth",
+    "smile",
+    "tone",
+    "speaks",
+    "says",
+    "about",
+    "work",
+    "home",
+    "friend",
+    "morning",
+    "evening",
+    "again",
+    "never",
+    "always",
+    "little",
+    "much",
+    "more",
+    "less",
+    "because",
+    "when",
+    "while",
+    "then",
+    "hope",
+    "fear",
+    "joy",
+    "anger",
+    "surprise",
+    "trust",
+    "doubt",
+    "thanks",
+    "please",
+    "listen",
+    "wait",
+    "leave",
+    "stay",
+    "open",
+    "close",
+    "warm",
+    "cold",
+]
 SYSTEM = "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
 
 
@@ -47,19 +102,21 @@ def make_samples(
     draw = np.random.default_rng(seed)
     made = []
     for number, row in enumerate(rows):
-        clip = clips[number % len(clips)]
-
-        def build(said: str, told: str, row: Row = row, clip: Path = clip, number: int = number) -> Sample:
-            return _sample(f"{row.task.value}-{seed}-{number}", row, clip, said, told)
-
+        name, clip = f"{row.task.value}-{seed}-{number}", clips[number % len(clips)]
         said = told = ""
         if row.task in (Task.ERI, Task.ERG):
-            told = _fill(draw, row.supervised, lambda text, b=build, r=row: lengths(b("", text), r.task, prompts)[1])
+
+            def supervised(text: str, name: str = name, row: Row = row, clip: Path = clip) -> int:
+                return lengths(_sample(name, row, clip, "", text), row.task, prompts)[1]
+
+            told = _fill(draw, row.supervised, supervised)
         if "text" in modalities:
-            said = _fill(
-                draw, row.tokens, lambda text, b=build, t=told, r=row: lengths(b(text, t), r.task, prompts, modalities)[0]
-            )
-        made.append((build(said, told), row.task))
+
+            def tokens(text: str, name: str = name, row: Row = row, clip: Path = clip, told: str = told) -> int:
+                return lengths(_sample(name, row, clip, text, told), row.task, prompts, modalities)[0]
+
+            said = _fill(draw, row.tokens, tokens)
+        made.append((_sample(name, row, clip, said, told), row.task))
     return made
 
 

@@ -6,7 +6,7 @@ between those of tiny and of the paper, so that arithmetic, not overhead, is wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def measure(
         both.prepare_ours()
         return both.our_step
 
-    def curve(title: str, work: str, steps: dict[float, Callable[[], object]]) -> Curve:
+    def curve(title: str, work: str, steps: Mapping[int, Callable[[], object]]) -> Curve:
         taken = round_robin({str(key): work_ for key, work_ in steps.items()}, rounds)
         # The fastest of the rounds: a curve asks what the work costs, not what else ran on this machine.
         found = Curve(title, work, "seconds a step", [(key, min(taken[str(key)])) for key in steps])

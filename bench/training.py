@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from statistics import median
+from functools import partial
 from typing import Any
 
 import torch
@@ -52,6 +52,13 @@ class Training:
         self.own_optimizer.step()
         self.own_optimizer.zero_grad()
         return loss.detach()
+
+    def warm_up(self) -> None:
+        """One step of each that does not count: kernels chosen, memory touched; one row is enough for the reference."""
+        self.prepare_reference()
+        self.reference.step(self.decoded[:1], self.reference_optimizer)
+        self.prepare_ours()
+        self.our_step()
 
     def prepare_reference(self) -> None:
         """LoRA in, dropout as the released code has it."""
@@ -103,8 +110,9 @@ def measure(setting: Setting, rounds: int, report: Callable[[str], None]) -> Ite
             both.prepare_ours()
             both.our_step(rows)
 
-        paths = {"reference": reference, "ours": ours, "own batch": lambda both=both, more=more: ours(both, more)}
-        taken = round_robin(paths, rounds, warm_up=setting.preset.name != "quarter")
+        both.warm_up()
+        paths = {"reference": reference, "ours": ours, "own batch": partial(ours, rows=more)}
+        taken = round_robin(paths, rounds, warm_up=False)
         counts = both.counts()
         tokens, supervised = (sum(column) / len(counts) for column in zip(*counts, strict=True))
         difference = abs(theirs - own) / abs(theirs)
@@ -116,10 +124,3 @@ def measure(setting: Setting, rounds: int, report: Callable[[str], None]) -> Ite
             f"train.{phase}_own_batch", taken["reference"], taken["own batch"], shares=(size, size * times),
             note=f"per sample: {size} rows against {size * times}",
         )  # fmt: skip
-
-
-def median_step(setting: Setting, phase: str, rounds: int) -> float:
-    """Seconds of our step."""
-    both = Training(setting, phase)
-    both.prepare_ours()
-    return median(round_robin({"ours": both.our_step}, rounds)["ours"])

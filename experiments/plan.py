@@ -46,7 +46,9 @@ def plan(config: ExperimentConfig, tokens: int | None = None) -> dict[str, Footp
         f"Memory of one training step on one GPU, GB: {config.trainer.precision}, rows of {tokens} tokens"
         + (", layers recomputed" if config.model.gradient_checkpointing else "")
     )  # fmt: skip
-    table = Table("phase", "rows", "weights", "gradients", "AdamW", "activations", "loss", "total", title=title, title_justify="left")
+    table = Table(
+        "phase", "rows", "weights", "gradients", "AdamW", "activations", "loss", "total", title=title, title_justify="left"
+    )
     for size in GPUS:
         table.add_column(f"rows on {size} GB", justify="right")
     for name, one in found.items():

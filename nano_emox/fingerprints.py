@@ -20,7 +20,11 @@ from nano_emox.config import BackboneConfig, ModelConfig
 from nano_emox.hub import locate
 
 _CODE = Path(__file__).parent / "encoders"
-_SETTINGS = ("visual_layers", "visual_resize", "speech_layers", "speech_normalise", "clip_mean", "face_pixels")
+_SETTINGS = {
+    "visual": ("visual_layers", "visual_resize"),
+    "speech": ("speech_layers", "speech_normalise", "clip_mean"),
+    "face": ("face_pixels",),
+}  # of ModelConfig, as `load_towers` passes them on
 
 
 class TowerFingerprints:
@@ -60,7 +64,7 @@ def _state(modality: str, directory: Path, config: BackboneConfig, model: ModelC
         for file in sorted(directory.rglob("*"))
         if file.is_file()
     ]
-    settings = {name: getattr(model, name) for name in _SETTINGS}
+    settings = {name: getattr(model, name) for name in _SETTINGS[modality]}
     code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(_CODE.glob("*.py"))]
     versions = [version(name) for name in ("torch", "torchvision", "transformers")]
     what = [modality, str(directory.absolute()), files, settings, config.dtype, code, versions]

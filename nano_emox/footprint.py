@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -105,7 +106,7 @@ def _activations(model: NanoEmoX, config: ModelConfig, rows: int, tokens: int, d
         for name, shapes in parts.items():
             if trains[name]:
                 part: Any = getattr(model, name)
-                kept += saved_bytes(model, lambda p=part, s=shapes: p(*(fake(rows, *shape) for shape in s)))
+                kept += saved_bytes(model, partial(part, *(fake(rows, *shape) for shape in shapes)))
         embedded = fake(rows, tokens, model.language.width, grad=True)
         mask = torch.ones(rows, 1, tokens, tokens, dtype=torch.bool)  # as packed rows have one
         places = torch.ones(rows, tokens, dtype=torch.long)
