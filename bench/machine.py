@@ -117,7 +117,7 @@ def trace(setting: Setting, phase: str, path: Path) -> Path:
     both.prepare_ours()
     both.our_step()
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if setting.device.type == "cuda" else [])
-    with profile(activities=activities) as profiler:
+    with profile(activities=activities, acc_events=True) as profiler:
         both.our_step()
         synchronize()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bench.reference import ReferencePath, autocast
 from bench.samples import lengths
 from bench.setting import Setting
-from bench.timing import Ratio, ratio, round_robin
+from bench.timing import Ratio, Work, ratio, round_robin
 from data_modules.record import Sample, Task
 from nano_emox.batch import Collator
 
@@ -111,7 +111,7 @@ def measure(setting: Setting, rounds: int, report: Callable[[str], None]) -> Ite
             both.our_step(rows)
 
         both.warm_up()
-        paths = {"reference": reference, "ours": ours, "own batch": partial(ours, rows=more)}
+        paths: dict[str, Work] = {"reference": reference, "ours": ours, "own batch": partial(ours, rows=more)}
         taken = round_robin(paths, rounds, warm_up=False)
         counts = both.counts()
         tokens, supervised = (sum(column) / len(counts) for column in zip(*counts, strict=True))
