@@ -9,14 +9,14 @@ from typing import Annotated
 import torch
 import typer
 
-from bench import data, epoch, evaluation, machine, memory, report, scaling, training
+from bench import data, epoch, evaluation, machine, memory, report, scaling, start, training
 from bench.presets import preset as load_preset
 from bench.report import Results
 from bench.setting import Setting, make_setting
 from bench.timing import Ratio
 from experiments.logs import calm, console
 
-PARTS = ("train", "evaluate", "data", "wheels", "epoch", "memory", "scaling", "gpu")
+PARTS = ("train", "evaluate", "data", "wheels", "epoch", "start", "memory", "scaling", "gpu")
 DOCS = Path("docs/performance.md")
 
 
@@ -78,6 +78,7 @@ def measure(preset: str, device: torch.device, parts: Iterable[str], rounds: int
         "wheels": lambda: evaluation.measure_wheels(media, rounds),
         "gpu": gpu,
         "epoch": lambda: epoch.measure(out / "media" / "epoch", min(rounds, 2), **brief),
+        "start": lambda: start.measure(out / "media" / "epoch", rounds),
         "memory": lambda: memory.measure(preset, device.type, media, 1),
         "scaling": curves,
     }

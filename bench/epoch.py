@@ -102,10 +102,8 @@ class _Reader(Dataset[list[Item]]):
 
 
 def _configure(directory: Path, clips: int, steps: int) -> ExperimentConfig:
-    data, weights = directory / f"corpus-{clips}", directory / "tiny-weights"
+    data, weights = directory / f"corpus-{clips}", tiny_weights(directory)
     write_corpus(data, seed=SEED, clips=clips, workers=2, progress=False)
-    if not weights.is_dir():
-        tiny.save_tiny(weights, SEED, lines(SEED, 400), vocabulary=1024)
     threads = torch.get_num_threads()
     config = configure(
         "tiny",
@@ -117,3 +115,11 @@ def _configure(directory: Path, clips: int, steps: int) -> ExperimentConfig:
     )  # fmt: skip
     torch.set_num_threads(threads)
     return config
+
+
+def tiny_weights(directory: Path) -> Path:
+    """Untrained tiny backbones."""
+    weights = directory / "tiny-weights"
+    if not weights.is_dir():
+        tiny.save_tiny(weights, SEED, lines(SEED, 400), vocabulary=1024)
+    return weights

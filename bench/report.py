@@ -87,10 +87,12 @@ def draw_ratios(results: Results, path: Path) -> Path:
     axes.barh(range(len(ratios)), values, xerr=spread, color="#4c78a8", error_kw={"ecolor": "#222222", "capsize": 3})
     for place, r in enumerate(ratios):
         axes.text(max(r.high, r.ratio) * 1.06, place, f"{r.ratio:.1f}x", va="center", fontsize=9)
-        if r.name in WANTED:
+        if r.name in WANTED and (results.settings["preset"] == "quarter" or r.name.startswith("epoch")):
             axes.plot([WANTED[r.name]] * 2, [place - 0.4, place + 0.4], color="#e45756", linewidth=2)
     axes.axvline(1, color="#222222", linewidth=0.8)
     axes.set_xscale("log")
+    axes.set_xticks(ticks := [1, 2, 5, 10, 20, 50, 100, 1000, 10_000], [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
     axes.set_xlim(min(0.8, *values), max(max(r.high for r in ratios) * 2.2, 12))
     axes.set_yticks(range(len(ratios)), [r.name for r in ratios])
     axes.set_xlabel("the released code's cost over ours (log; red: what is wanted)")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench import data, evaluation, machine, memory, report, scaling
+from bench import data, evaluation, machine, memory, report, scaling, start
 from bench.__main__ import measure
 from bench.presets import ROWS, Row, preset
 from bench.reference import ReferencePath, fuse_maps
@@ -161,6 +161,12 @@ def test_curves_and_their_picture(tmp_path):
     curves = list(scaling.measure("smoke", CPU, tmp_path, 1, lambda text: None, brief=True))
     assert [curve.name for curve in curves] == ["sequence length", "extraction"]
     assert report.draw_curves(curves, tmp_path / "curves.png").stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_the_start_is_measured(tmp_path):
+    (found,) = start.measure(tmp_path, 1)
+    assert found.ratio > 0
 
 
 def test_growth_is_read_off_the_last_points():
