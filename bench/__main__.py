@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +25,7 @@ def run(
     preset: Annotated[str, typer.Option(help="tiny, quarter or paper")] = "quarter",
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     only: Annotated[str, typer.Option(help=f"parts, comma-separated, of {', '.join(PARTS)}")] = "",
-    rounds: Annotated[int, typer.Option(min=1, help="of each measurement")] = 3,
+    rounds: Annotated[int | None, typer.Option(min=1, help="of each measurement; default: 2 at quarter, otherwise 5")] = None,
     threads: Annotated[int, typer.Option(min=1, help="of the CPU")] = 2,
     out: Annotated[Path, typer.Option(help="directory for results and media")] = Path("outputs/bench"),
     write_docs: Annotated[bool, typer.Option("--write-docs", help=f"also the measured part of {DOCS}")] = False,
@@ -38,7 +39,7 @@ def run(
         raise typer.BadParameter(f"no part {unknown}; there are {', '.join(PARTS)}", param_hint="--only")
     if device == "cuda" and not torch.cuda.is_available():
         raise typer.BadParameter("torch sees no GPU; --device cpu measures here", param_hint="--device")
-    results = measure(preset, torch.device(device), wanted, rounds, out)
+    results = measure(preset, torch.device(device), wanted, rounds or load_preset(preset).rounds, out)
     console.print(report.table(results))
     for path in report.write(results, out, DOCS if write_docs else None):
         console.print(f"wrote {path}")
@@ -87,9 +88,11 @@ def measure(preset: str, device: torch.device, parts: Iterable[str], rounds: int
             continue  # on a CPU its figures say little, so they are made only when asked for
         if part in ("epoch", "memory", "scaling"):
             built.clear()  # what these measure must not stand beside a model that nothing uses
+        started = time.perf_counter()
         for found in measure_part():
             results.ratios.append(found)
             console.print(f"{found.name}: {found.ratio:.1f}x ({found.low:.1f} to {found.high:.1f})", style="bold")
+        remark(f"{part}: {time.perf_counter() - started:.0f} s")
         report.write(results, out)
     return results
 

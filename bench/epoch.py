@@ -35,7 +35,7 @@ BATCH = 3  # released
 SEED = 5
 
 
-def measure(directory: Path, rounds: int, *, clips: int = 240, steps: int = 15) -> Iterator[Ratio]:
+def measure(directory: Path, rounds: int, *, clips: int = 160, steps: int = 12) -> Iterator[Ratio]:
     """`epoch.tiny`, with the range over rounds; the same number of draws from the same mixture."""
     config = _configure(directory, clips, steps)
     with contextlib.redirect_stderr(io.StringIO()):

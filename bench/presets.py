@@ -60,6 +60,7 @@ class Preset:
         clip: media files that are decoded.
         answers: clips of a benchmark that the reference answers in one round, and that ours answers.
         own_batch: how many times the samples of a batch ours takes where it chooses its own batch size.
+        rounds: of each measurement, unless the command line says otherwise.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Preset:
     clip: ClipSize
     answers: tuple[int, int]
     own_batch: int = 4
+    rounds: int = 5
     phases: Mapping[str, PhaseConfig] = field(default_factory=lambda: configure("paper").phases)
 
 
@@ -84,7 +86,7 @@ def preset(name: str) -> Preset:
         return Preset(name, ModelConfig(), PAPER, torch.bfloat16, ROWS, real, (4, 64))
     if name == "quarter":
         model = ModelConfig(visual_layers=[3, 4, 5], speech_layers=[4, 4, 5])
-        return Preset(name, model, _quarter(), torch.float32, ROWS, real, (1, 16))
+        return Preset(name, model, _quarter(), torch.float32, ROWS, real, (1, 8), rounds=2)
     if name in ("tiny", "smoke"):
         model = configure("tiny").model
         rows = {phase: tuple(replace(row, tokens=min(row.tokens, 500)) for row in rows) for phase, rows in ROWS.items()}

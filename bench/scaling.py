@@ -78,21 +78,21 @@ def measure(
 
     rows = tuple(Row(Task.ERI, tokens, 34) for tokens in (200, 240, 280))
     long = replace(base, model=replace(base.model, max_length=2048))
-    lengths = [128, 256] if brief else [128, 256, 512, 1024, 1536]
+    lengths = [128, 256] if brief else [128, 256, 512, 1024]
     yield curve("sequence length", "tokens a row", {n: step("length", long, (Row(Task.ERI, n, 34),) * 3) for n in lengths})
     if brief:
         yield extraction(make_setting(base, device, directory / "scaling-extraction"), directory, report, brief=True)
         return
-    batches = [2, 4, 8, 16, 32]
+    batches = [2, 4, 8, 16]
     yield curve("batch", "rows a batch", {n: step("batch", base, (Row(Task.ERI, 240, 34),) * n) for n in batches})
-    experts = [1, 2, 3, 6, 12]
+    experts = [1, 3, 6, 12]
 
     def layers(count: int) -> Preset:
         taps = [23 - (i % 12) for i in range(count)]
         return replace(base, model=replace(base.model, visual_layers=taps, speech_layers=taps))
 
     yield curve("experts", "fusion experts", {n: step(f"experts{n}", layers(n), rows) for n in experts})
-    modality = [8, 16, 32, 64, 128]
+    modality = [8, 16, 32, 64]
 
     def blocks(count: int) -> Preset:
         tokens = {**base.model.tokens, "visual": count, "speech": count}
@@ -109,7 +109,7 @@ def measure(
 def extraction(setting: Setting, directory: Path, report: Callable[[str], None], *, brief: bool = False) -> Curve:
     """Clips a second over decoding processes."""
     counts = [0, 1] if brief else [0, 1, 2, 4]
-    clips = 8 if brief else 96
+    clips = 8 if brief else 64
     extraction_rate(setting, directory, 0, min(clips, 8))
     rates = [(float(workers), extraction_rate(setting, directory, workers, clips)) for workers in counts]
     report("extraction: " + ", ".join(f"{workers:g} workers: {rate:.1f} clips/s" for workers, rate in rates))
