@@ -1,4 +1,4 @@
-"""An epoch of phase 3 on the tiny preset from end to end: media files, towers and batches of three, or the real run.
+"""An epoch of each phase on the tiny preset, end to end: media files, towers and batches of three, or the real run.
 
 Ours is the command's own: `make_data`, the Trainer with the curriculum's callback, validation, the boundary checkpoint. The
 reference is a bare loop over two decoding workers, without any of that. Extraction, which ours needs once before the first
@@ -11,6 +11,7 @@ import contextlib
 import io
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,26 @@ from nano_emox import tiny
 from nano_emox.config import ExperimentConfig
 from nano_emox.text_stream import lines
 
-PHASE = "phase3"
+PHASES = ("phase1_speech", "phase1_visual", "phase2", "phase3")
 BATCH = 3  # released
 SEED = 5
 
 
-def measure(directory: Path, rounds: int, *, clips: int = 160, steps: int = 12) -> Iterator[Ratio]:
-    """`epoch.tiny`, with the range over rounds; the same number of draws from the same mixture."""
-    config = _configure(directory, clips, steps)
+def measure(directory: Path, rounds: int, *, clips: int = 160, steps: int = 6) -> Iterator[Ratio]:
+    """`epoch.tiny`, one epoch of each phase together, and each alone; the same number of draws from the same mixtures."""
     with contextlib.redirect_stderr(io.StringIO()):
-        once = seconds(lambda: extract(config))
-        drawn = config.phases[PHASE].batch_size * steps
-        paths = {"reference": lambda: reference_epoch(config, drawn), "ours": lambda: our_epoch(config)}
-        taken = round_robin(paths, rounds, warm_up=False)
-    note = f"{drawn} draws of phase 3; ours with Trainer, validation and checkpoint; extraction once: {once:.1f} s"
-    yield ratio("epoch.tiny", taken["reference"], taken["ours"], note=note)
+        once = seconds(lambda: extract(_configure(directory, clips, steps, PHASES[-1])))
+        theirs, own = [0.0] * rounds, [0.0] * rounds
+        for phase in PHASES:
+            config = _configure(directory, clips, steps, phase)
+            draws = config.phases[phase].batch_size * steps
+            paths = {"reference": partial(reference_epoch, config, phase, draws), "ours": partial(our_epoch, config)}
+            taken = round_robin(paths, rounds, warm_up=False)
+            yield ratio(f"epoch.tiny_{phase}", taken["reference"], taken["ours"], note=f"{draws} draws")
+            theirs = [total + one for total, one in zip(theirs, taken["reference"], strict=True)]
+            own = [total + one for total, one in zip(own, taken["ours"], strict=True)]
+    note = f"the four together; ours with Trainer, validation and checkpoints; extraction, once for all epochs: {once:.1f} s"
+    yield ratio("epoch.tiny", theirs, own, note=note)
 
 
 def our_epoch(config: ExperimentConfig) -> None:
@@ -62,9 +68,9 @@ def our_epoch(config: ExperimentConfig) -> None:
     trainer.fit(model, datamodule=make_data(config, phases, make_prompts(config)))
 
 
-def reference_epoch(config: ExperimentConfig, draws: int) -> None:
+def reference_epoch(config: ExperimentConfig, phase: str, draws: int) -> None:
     """Batches of three of one data set each, decoded by two workers, through towers, all logits and AdamW."""
-    settings = config.phases[PHASE]
+    settings = config.phases[phase]
     model = make_model(config, online=True)
     train_only(model, settings.trainable)
     path = ReferencePath(model, make_prompts(config), settings.modalities)
@@ -82,7 +88,6 @@ def reference_epoch(config: ExperimentConfig, draws: int) -> None:
         batches.append([(name, groups[name][(index + offset) % len(groups[name])]) for offset in range(BATCH)])
     reader = _Reader(batches, media_inputs(config), tasks)
     for items in DataLoader(reader, batch_size=None, num_workers=2, multiprocessing_context="fork"):
-        # rows of one batch may lack a stream: the reference has all blocks or none, as this corpus has
         path.step(items, optimizer)
 
 
@@ -101,7 +106,7 @@ class _Reader(Dataset[list[Item]]):
         ]
 
 
-def _configure(directory: Path, clips: int, steps: int) -> ExperimentConfig:
+def _configure(directory: Path, clips: int, steps: int, phase: str) -> ExperimentConfig:
     data, weights = directory / f"corpus-{clips}", tiny_weights(directory)
     write_corpus(data, seed=SEED, clips=clips, workers=2, progress=False)
     threads = torch.get_num_threads()
@@ -109,8 +114,8 @@ def _configure(directory: Path, clips: int, steps: int) -> ExperimentConfig:
         "tiny",
         [
             f"data.root={data}", f"backbones.root={weights}", f"cache={directory / 'epoch-features'}", "data.workers=0",
-            f"output={directory / 'epoch-run'}", f"seed={SEED}", f"run=[{PHASE}]", f"phases.{PHASE}.epochs=1",
-            f"phases.{PHASE}.steps_per_epoch={steps}", "wandb.mode=disabled",
+            f"output={directory / 'epoch-run'}", f"seed={SEED}", f"run=[{phase}]", f"phases.{phase}.epochs=1",
+            f"phases.{phase}.steps_per_epoch={steps}", "wandb.mode=disabled",
         ],
     )  # fmt: skip
     torch.set_num_threads(threads)

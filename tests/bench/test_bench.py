@@ -151,9 +151,10 @@ def test_memory_of_both_paths_in_processes_of_their_own(tmp_path):
 
 @pytest.mark.slow
 def test_an_epoch_of_both_paths(tmp_path):
-    (found,) = measure("smoke", CPU, ["epoch"], 1, tmp_path).ratios
-    assert found.name == "epoch.tiny"
-    assert found.ratio > 0
+    found = measure("smoke", CPU, ["epoch"], 1, tmp_path).ratios
+    assert [one.name for one in found] == [*(f"epoch.tiny_{phase}" for phase in ROWS), "epoch.tiny"]
+    assert all(one.ratio > 0 for one in found)
+    assert found[-1].ours == pytest.approx(sum(one.ours for one in found[:-1]))
 
 
 @pytest.mark.slow
