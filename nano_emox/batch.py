@@ -81,6 +81,7 @@ class Batch:
         return replace(
             self,
             input_ids=self.input_ids.pin_memory(),
+            attention_mask=self.attention_mask.pin_memory(),
             labels=self.labels.pin_memory(),
             features={k: v.pin_memory() for k, v in self.features.items()},
         )

@@ -309,9 +309,14 @@ class LanguageHead(LightningModule):
             Per row, (candidates,) float32.
 
         Raises:
-            ValueError: the batch is padded on the right, or a row has no candidates.
+            ValueError: the batch is padded on the right, a row has no candidates, or the model cannot be packed.
         """
         self._check_left(batch)
+        if not self.reader.fits:
+            raise ValueError(
+                f"{type(self.model).__name__} with {self.model.config._attn_implementation} attention cannot read candidates"
+                " side by side; use evaluation.decode=greedy, or backbones.attention=sdpa if its layers attend to everything"
+            )
         if any(not row or not all(row) for row in candidates):
             raise ValueError(f"every row needs candidates, none of them empty: {[len(row) for row in candidates]}")
         prompts = self.splice(batch.input_ids, tokens or {}, batch.slots, names_of(batch))

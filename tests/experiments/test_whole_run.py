@@ -111,6 +111,17 @@ def test_an_evaluation_that_was_cut_answers_only_what_is_missing(world, make_con
     assert log.read_bytes().splitlines(keepends=True)[:3] == lines[:3]
 
 
+def test_by_likelihood_every_closed_answer_is_a_candidate_and_keeps_a_log_of_its_own(world, make_config, one_by_one):
+    greedy = evaluate_phase(make_config(one_by_one), "phase2", ["MER2023"])
+    logs = set((one_by_one / "predictions").glob("phase2-*.jsonl"))
+    chosen = evaluate_phase(make_config(one_by_one, "evaluation.decode=likelihood"), "phase2", ["MER2023"])
+    assert chosen.keys() == greedy.keys()
+    (log,) = set((one_by_one / "predictions").glob("phase2-*.jsonl")) - logs
+    answers = [json.loads(line) for line in log.read_text().splitlines()]
+    assert answers
+    assert all(answer["parsed"] and answer["text"] == f"The most likely label is {answer['label']}." for answer in answers)
+
+
 FILES = {
     "phone.mp4": ({"size": (1920, 1080)}, ["fusion", "speech", "face", "visual"]),
     "clip.webm": ({"codec": "libvpx-vp9", "sound": "libopus", "size": (320, 240)}, ["fusion", "speech", "face", "visual"]),

@@ -325,3 +325,5 @@ def test_a_model_with_a_sliding_window_is_padded():
     batch = make_batch()
     assert_close(loss_and_gradients(head, batch)[0], full_logits(head, batch)[0], atol=2e-4, rtol=1e-5)
     assert head.generate(make_batch(generate=True), make_tokens(batch), max_new_tokens=3, eos_token_id=-1).shape == (5, 3)
+    with pytest.raises(ValueError, match="decode=greedy"):
+        head.score(make_batch(generate=True), [[[1]]] * 5, make_tokens(batch))
