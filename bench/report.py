@@ -17,7 +17,7 @@ from bench.timing import Ratio
 from data_modules.durable import write_atomically
 
 matplotlib.use("Agg")
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 BEGIN, END = "<!-- measured: written by `make bench` -->", "<!-- /measured -->"
 WANTED = {  # the goals for these ratios at the quarter preset
@@ -114,7 +114,9 @@ def draw_curves(curves: Sequence[Curve], path: Path) -> Path:
             axes.plot(works, [values[0] * w / works[0] for w in works], ":", color="#888888", label="linear")
             axes.set_xscale("log", base=2)
             axes.set_yscale("log")
-            axes.set_title(f"{curve.name}: ~ work^{curve.exponent:.2f} at the end", fontsize=10)
+            axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+            axes.set_title(f"{curve.name}: ~ work^{curve.exponent:.2f}", fontsize=10)
             axes.legend(fontsize=8, frameon=False)
         else:
             axes.set_ylim(0, max(values) * 1.2)
@@ -143,7 +145,7 @@ def markdown(results: Results) -> str:
         *(f"| `{r.name}` | **{r.ratio:.1f}** | {r.low:.1f} to {r.high:.1f} | {r.note} |" for r in results.ratios),
     ]
     if results.curves:
-        lines += ["", "| cost as work grows | growth at the end | points |", "|---|---|---|"]
+        lines += ["", "| cost as work grows | growth | points |", "|---|---|---|"]
         for curve in results.curves:
             growth = f"work^{curve.exponent:.2f}" if curve.cost else curve.value
             lines.append(f"| {curve.name} | {growth} | {'; '.join(f'{w:g}: {v:.3g}' for w, v in curve.points)} |")

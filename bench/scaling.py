@@ -6,6 +6,7 @@ between those of tiny and of the paper, so that arithmetic, not overhead, is wha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,8 +41,8 @@ class Curve:
 
     @property
     def exponent(self) -> float:
-        """k of value ~ work^k between the last two points: at most about 1 where growth is linear or better."""
-        (w0, v0), (w1, v1) = self.points[-2:]
+        """k of value ~ work^k between the first and the last point: at most 1 where growth is linear or better."""
+        (w0, v0), (w1, v1) = self.points[0], self.points[-1]
         return float(torch.log(torch.tensor(v1 / v0)) / torch.log(torch.tensor(w1 / w0)))
 
 
@@ -108,7 +109,7 @@ def measure(
 
 def extraction(setting: Setting, directory: Path, report: Callable[[str], None], *, brief: bool = False) -> Curve:
     """Clips a second over decoding processes."""
-    counts = [0, 1] if brief else [0, 1, 2, 4]
+    counts = [0, 1] if brief else [count for count in (0, 1, 2, 4, 8, 16) if count <= (os.cpu_count() or 1)]
     clips = 8 if brief else 64
     extraction_rate(setting, directory, 0, min(clips, 8))
     rates = [(float(workers), extraction_rate(setting, directory, workers, clips)) for workers in counts]

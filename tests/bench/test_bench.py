@@ -170,8 +170,8 @@ def test_the_start_is_measured(tmp_path):
     assert found.ratio > 0
 
 
-def test_growth_is_read_off_the_last_points():
-    assert scaling.Curve("x", "n", "s", [(1, 1.0), (2, 3.0), (4, 12.0)]).exponent == pytest.approx(2.0)
+def test_growth_is_read_off_the_ends():
+    assert scaling.Curve("x", "n", "s", [(1, 1.0), (2, 3.0), (4, 16.0)]).exponent == pytest.approx(2.0)
 
 
 def test_the_page_takes_the_measured_part_and_keeps_the_rest(tmp_path):
