@@ -22,7 +22,7 @@ RUNNER  := $(VENV)/bin/nano-emox
 OPTIONS := --preset $(PRESET) seed=$(SEED) data.root=$(DATA) backbones.root=$(WEIGHTS) output=$(RUN) $(SIZES) $(SET)
 FEATURES := $(RUN)/features.json
 .DELETE_ON_ERROR:
-.PHONY: help setup data backbones features phase1 phase2 phase3 p2e evaluate test faults lint clean
+.PHONY: help setup data backbones features phase1 phase2 phase3 p2e evaluate test faults bench lint clean
 
 help: ## this list
 	@echo "make TARGET [PRESET=tiny|paper] [SEED=42] [CLIPS=2400] [DATA=DIR] [WEIGHTS=DIR] [RUN=DIR] [FRESH=1] [SET='key=value ...']"
@@ -76,6 +76,9 @@ test: $(NEST) ## the tests
 
 faults: $(NEST) ## the faults, many times over; writes docs/reliability.md
 	$(VENV)/bin/python -m pytest tests/faults -n auto --dist loadfile --faults=long --faults-page=docs/reliability.md
+
+bench: $(NEST) ## speed and memory against the released code's work: BENCH='--preset quarter --only train --write-docs'
+	$(VENV)/bin/python -m bench $(BENCH)
 
 lint: $(NEST) ## ruff, mypy, and the import contracts
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports

@@ -8,7 +8,9 @@ space.write({key: {} for key in data.absent})
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,10 +23,11 @@ from data_modules.inputs import MediaInputs
 from data_modules.loading import Loaded, OnBad, Skipped, SkipReport
 from data_modules.media import ABSENT, MediaError
 from data_modules.mixture import RankSampler
-from data_modules.record import Sample
+from data_modules.record import Media, Sample
 from data_modules.workers import NotedDataset, WatchedDataLoader
 
 Medium = Literal["frames", "clips"]
+_READERS = 8  # threads that hash files
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ def clips_of(samples: Sequence[Sample], keys: ContentKeys, report: SkipReport | 
         keys: addresses; its cache file is written.
         report: counts the samples whose files are missing; without one they are an error.
     """
+    _read_ahead({sample.media for sample in samples}, keys)
     found: dict[str, Clip] = {}
     for sample in samples:
         try:
@@ -54,6 +58,17 @@ def clips_of(samples: Sequence[Sample], keys: ContentKeys, report: SkipReport | 
         found.setdefault(key, Clip(key, sample))
     keys.save()
     return list(found.values())
+
+
+def _read_ahead(media: Collection[Media], keys: ContentKeys) -> None:
+    """Find the addresses in several threads: waiting for files, and hashing them, needs no interpreter."""
+
+    def address(one: Media) -> None:
+        with contextlib.suppress(MediaError):  # it will be raised, or reported, with the sample's name
+            keys(one)
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        list(pool.map(address, media))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +179,5 @@ class ClipDataModule(LightningDataModule):
             sampler=RankSampler(len(share)),
             num_workers=self.num_workers,
             timeout=self.timeout,
+            pin_memory=torch.cuda.is_available(),
         )

@@ -20,13 +20,14 @@ from data_modules.splits import without_overlap
 from experiments.configuration import read_config
 from experiments.logs import calm
 from experiments.overlap import find_overlap
-from nano_emox.backbones import TOWERS, load_model, load_tokenizer, load_towers
+from nano_emox.backbones import TOWERS, load_model, load_tokenizer
 from nano_emox.batch import Collator
 from nano_emox.checkpoint_io import WEIGHTS, read_weights
 from nano_emox.config import ConfigError, ExperimentConfig, PhaseConfig, require_paths
 from nano_emox.encoders import FrozenEncoder
+from nano_emox.fingerprints import TowerFingerprints
 from nano_emox.metrics.lexicon import Lexicon, load_lexicon
-from nano_emox.model import NanoEmoX
+from nano_emox.model import MEDIA_OF, NanoEmoX
 from nano_emox.prompts import MODALITIES, PromptTokenizer
 from nano_emox.released_prompts import prompts_in
 
@@ -129,6 +130,13 @@ def space_of(config: ExperimentConfig, tower: FrozenEncoder) -> FeatureSpace:
     return FeatureStore(Path(config.cache)).space(tower.modality, f"{tower.fingerprint()} {recipe}")
 
 
+def spaces_of(config: ExperimentConfig, modalities: Collection[str]) -> dict[str, FeatureSpace]:
+    """The same by modality, without the towers themselves where their files are as they were (see `fingerprints`)."""
+    known = TowerFingerprints(Path(config.cache) / "fingerprints.json").of(config.backbones, config.model, modalities)
+    media, store = media_inputs(config), FeatureStore(Path(config.cache))
+    return {name: store.space(name, f"{fingerprint} {media.recipe(MEDIA_OF[name])}") for name, fingerprint in known.items()}
+
+
 def make_inputs(config: ExperimentConfig, modalities: Collection[str]) -> InputReader:
     """Stored features, or media for online encoders, as `data.features` says."""
     return inputs_of_phases(config, {"": modalities})[""]
@@ -139,8 +147,7 @@ def inputs_of_phases(config: ExperimentConfig, phases: Mapping[str, Collection[s
     if config.data.features == "online":
         return {name: media_inputs(config, modalities) for name, modalities in phases.items()}
     needed = {name: set(shown) | ({"visual", "speech"} if "fusion" in shown else set()) for name, shown in phases.items()}
-    towers = load_towers(config.backbones, config.model, [name for name in TOWERS if name in set().union(*needed.values())])
-    spaces = {name: space_of(config, tower) for name, tower in towers.items()}
+    spaces = spaces_of(config, [name for name in TOWERS if name in set().union(*needed.values())])
     keys = content_keys(config)
     return {
         phase: StoredFeatures({name: space for name, space in spaces.items() if name in wanted}, keys)

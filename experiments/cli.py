@@ -98,12 +98,21 @@ def train(
     overrides: Overrides = None,
     preset: Preset = "tiny",
     fresh: Annotated[bool, typer.Option("--fresh", help="start over; what was there is moved aside")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="only print what each phase will hold in memory, and what fits")] = False,
+    tokens: Annotated[int | None, typer.Option(min=1, help="of a row, for --plan; default: model.max_length")] = None,
 ) -> None:
     """Train the phases named by run=[...], or the whole curriculum in one process. A run that was cut goes on."""
     from experiments.assembly import configure
-    from experiments.train import train as fit
 
-    fit(configure(preset, overrides or []), fresh=fresh)
+    config = configure(preset, overrides or [])
+    if plan:
+        from experiments.plan import plan as show
+
+        show(config, tokens)
+    else:
+        from experiments.train import train as fit
+
+        fit(config, fresh=fresh)
 
 
 @app.command()

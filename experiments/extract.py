@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
 from rich.table import Table
 from torch import nn
 
@@ -27,6 +26,7 @@ from data_modules.loading import SkipReport
 from data_modules.record import Sample
 from experiments.assembly import content_keys, found_datasets, media_inputs, space_of
 from experiments.logs import console
+from experiments.progress import ClipProgress
 from nano_emox.backbones import load_towers
 from nano_emox.config import ConfigError, ExperimentConfig, require_paths
 from nano_emox.encoders import FrozenEncoder
@@ -100,7 +100,7 @@ def extract(config: ExperimentConfig, verify: bool = False) -> Path:
             logger=False, enable_model_summary=False, enable_checkpointing=False, use_distributed_sampler=False,
             callbacks=[
                 FeatureWriter({name: space.write for name, space in spaces.items()}, absent=data.absent),
-                TQDMProgressBar(refresh_rate=5),
+                ClipProgress(", ".join(group), len(data.clips)),
             ],
         )  # fmt: skip
         if data.clips or trainer.world_size > 1:  # another rank may see other clips undone, while a third process writes

@@ -29,3 +29,33 @@ class CurriculumProgress(TQDMProgressBar):
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
         return {key: value for key, value in metrics.items() if key in ("train/loss", "val/loss")}
+
+
+class ClipProgress(TQDMProgressBar):
+    """One bar for a group of towers, in clips and clips per second.
+
+    Args:
+        title: says which towers.
+        clips: how many there are to do, by all ranks together.
+    """
+
+    def __init__(self, title: str, clips: int) -> None:
+        super().__init__(refresh_rate=1)
+        self.title, self.clips = title, clips
+
+    def init_predict_tqdm(self) -> Any:
+        share = -(-self.clips // self.trainer.world_size)
+        return tqdm(total=share, desc=self.title, unit=" clips", smoothing=0.05, dynamic_ncols=True, disable=self.is_disabled)
+
+    def on_predict_batch_start(self, *args: Any, **kwargs: Any) -> None:
+        """The bar's length is known from the start."""
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        self.predict_progress_bar.update(len(batch["key"]))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        bar = self.predict_progress_bar
+        bar.update((bar.total or 0) - bar.n)  # clips without this medium came in no batch
+        super().on_predict_end(trainer, pl_module)

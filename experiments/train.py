@@ -24,6 +24,7 @@ from experiments.accounting import AccountFile
 from experiments.assembly import checkpoints_of, make_data, make_model, make_prompts, phases_of
 from experiments.loggers import make_loggers
 from experiments.logs import console
+from experiments.plan import out_of_memory_explained
 from experiments.progress import CurriculumProgress
 from experiments.resume import identity_of, newest_checkpoint, resume_directory, start_over, tidy
 from experiments.strategies import make_strategy
@@ -93,7 +94,8 @@ def train(config: ExperimentConfig, *, fresh: bool = False) -> NanoEmoX:
         state.identity = identity_of(config, names, data, given, trainer.world_size)
         checkpoint = None if fresh else newest_checkpoint(directory, state.identity)
         save(config, output / "config.yaml")
-        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        with out_of_memory_explained(config):
+            trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.is_global_zero:
         show_trained(curriculum, model)
     return model

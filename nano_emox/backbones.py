@@ -6,7 +6,7 @@ sizes are also written down as configurations, so that parameters can be counted
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -45,7 +45,15 @@ PAPER: dict[str, Any] = {
         pad_token_id=151643,
     ),
 }  # fmt: skip
-TINY: dict[str, Any] = {"visual": tiny.VISUAL, "speech": tiny.SPEECH, "face": tiny.FACE}
+TINY: dict[str, Any] = {
+    "visual": tiny.VISUAL,
+    "speech": tiny.SPEECH,
+    "face": tiny.FACE,
+    "language": Qwen2Config(
+        vocab_size=2048, hidden_size=128, intermediate_size=384, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=2, tie_word_embeddings=True,
+    ),
+}  # fmt: skip
 TOWERS = ("visual", "speech", "face")
 
 
@@ -129,12 +137,11 @@ def build_skeleton(config: BackboneConfig, model: ModelConfig) -> NanoEmoX:
 
 def build_random(preset: str, model: ModelConfig | None = None, dtype: torch.dtype = torch.bfloat16) -> NanoEmoX:
     """The whole model at full size with random weights: for counting (under `torch.device("meta")`) and timing."""
-    model = model or ModelConfig()
-    language = PAPER["language"] if preset == "paper" else Qwen2Config(
-        vocab_size=2048, hidden_size=128, intermediate_size=384, num_hidden_layers=4, num_attention_heads=4,
-        num_key_value_heads=2, tie_word_embeddings=True,
-    )  # fmt: skip
-    shapes = {"paper": PAPER, "tiny": TINY}[preset]
+    return build_shapes({"paper": PAPER, "tiny": TINY}[preset], model or ModelConfig(), dtype)
+
+
+def build_shapes(shapes: Mapping[str, Any], model: ModelConfig, dtype: torch.dtype) -> NanoEmoX:
+    """A model with towers and random weights from configurations in the form of `PAPER`."""
     previous = torch.get_default_dtype()
     try:
         torch.set_default_dtype(dtype)  # never holds a float32 copy
@@ -145,7 +152,7 @@ def build_random(preset: str, model: ModelConfig | None = None, dtype: torch.dty
             "speech": SpeechEncoder(HubertModel(shapes["speech"]), layers=model.speech_layers),
             "face": FacialEncoder(FaceNetwork(**shapes["face"]), size=shapes["visual"].image_size),
         }
-        causal = AutoModelForCausalLM.from_config(language, dtype=dtype)
+        causal = AutoModelForCausalLM.from_config(shapes["language"], dtype=dtype)
     finally:
         torch.set_default_dtype(previous)
     return NanoEmoX(model, _head(causal, model), {modality: tower.width for modality, tower in towers.items()}, towers)
