@@ -119,7 +119,7 @@ def train(
 def evaluate(
     targets: Annotated[
         list[str],
-        typer.Argument(metavar="PHASE|RUN|CHECKPOINT... [KEY=VALUE]...", help="phase3, outputs/latest, or a .ckpt file"),
+        typer.Argument(metavar="PHASE|RUN|CHECKPOINT... [KEY=VALUE]...", help="phase3, outputs/latest, or a checkpoint file"),
     ],
     preset: Preset = "tiny",
     benchmarks: Annotated[str, typer.Option(help="data sets, comma-separated; default: all that are configured")] = "",

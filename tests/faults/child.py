@@ -194,8 +194,16 @@ def spoil_features(world: Path, cache: Path, name: str) -> None:
     dataset, sample_id = name.split("/")[:2]
     sample = next(s for s in load_samples(dataset, config.data.root, "train") if s.id == sample_id)
     inputs.prepare([sample])
-    space, key = inputs.spaces["visual"], inputs.keys(sample.media)
-    space.write({key: {feature: torch.full_like(value, float("nan")) for feature, value in space.read(key).items()}})
+    space, spoilt = inputs.spaces["visual"], inputs.keys(sample.media)
+    indices = [path for path in space.directory.glob("*.json") if path.name != "space.json"]
+    keys = [key for path in indices for entry in [json.loads(path.read_text())] for key in (*entry["keys"], *entry["absent"])]
+    records = {key: space.read(key) for key in keys}
+    records[spoilt] = {feature: torch.full_like(value, float("nan")) for feature, value in records[spoilt].items()}
+    for path in (*indices, *space.directory.glob("*.safetensors")):
+        path.unlink()
+    again = make_inputs(config, ("visual", "face", "speech"))
+    assert isinstance(again, StoredFeatures)
+    again.spaces["visual"].write(records)
 
 
 def flush_often() -> None:

@@ -85,7 +85,7 @@ def test_a_full_disk_stops_the_run_and_leaves_the_older_checkpoints(whole, make_
         "disk full while a checkpoint is being written",
         "a tmpfs of 7 to 24 MB, a checkpoint at every step",
         count,
-        f"exit 2, a message with path, bytes needed and bytes free; {min(left)} to {max(left)} older checkpoints, all load; nothing"
+        f"exit 2, a message with path, bytes needed and bytes free; at least {min(left)} older checkpoints, all load; nothing"
         " half-written; with more space the same command ended bit-equal",
     )
 
