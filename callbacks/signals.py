@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -105,8 +106,12 @@ class StopOnSignal(Callback):
         if self.training and not second_interrupt:
             self.received, self.received_at = signal.Signals(number), time.monotonic()
             return
-        self._leaving = signal.Signals(number)
-        self._leave()
+        if number == getattr(signal, "SIGUSR1", None):
+            requeue()
+        # Not an exception: it would come up inside whatever runs now, and a library may take it for its own.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(128 + number)
 
     def _save(self, trainer: Trainer) -> None:
         # Ranks agree on the highest signal that any of them has received.

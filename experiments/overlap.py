@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from data_modules.datasets import DATASETS, read_annotation
+from data_modules.datasets import card_of, read_annotation
 from data_modules.durable import write_atomically
 from data_modules.record import Sample
 from data_modules.splits import Overlap, overlap
@@ -23,7 +23,7 @@ def find_overlap(config: ExperimentConfig, train: Mapping[str, Sequence[Sample]]
     benchmarks: dict[str, list[Sample]] = {}
     not_compared: dict[str, str] = {}
     for name in config.evaluation.benchmarks:
-        if DATASETS[name].layout_in(root) is None:
+        if card_of(name).layout_in(root) is None:
             continue
         try:
             benchmarks[name] = read_annotation(name, root, "test").samples
@@ -44,4 +44,6 @@ def _tell(config: ExperimentConfig, found: Sequence[Overlap], not_compared: Mapp
         done = "left out of training" if config.data.overlap == "remove" else "data.overlap=remove leaves them out of training"
         console.print(f"  {done}; {config.output}/overlap.json lists them", soft_wrap=True)
     report = {"setting": config.data.overlap, "found": [asdict(each) for each in found], "not_compared": dict(not_compared)}
-    write_atomically(Path(config.output) / "overlap.json", json.dumps(report, indent=2, ensure_ascii=False))
+    target, text = Path(config.output) / "overlap.json", json.dumps(report, indent=2, ensure_ascii=False)
+    if not target.exists() or target.read_text(encoding="utf-8") != text:  # a refused run leaves everything as it was
+        write_atomically(target, text)
