@@ -36,14 +36,18 @@ BATCH = 3  # released
 SEED = 5
 
 
-def measure(directory: Path, rounds: int, *, clips: int = 160, steps: int = 6) -> Iterator[Ratio]:
-    """`epoch.tiny`, one epoch of each phase together, and each alone; the same number of draws from the same mixtures."""
+def measure(directory: Path, rounds: int, *, clips: int = 160, steps: int | None = None) -> Iterator[Ratio]:
+    """`epoch.tiny`, one epoch of each phase together, and each alone; the same number of draws from the same mixtures.
+
+    Args:
+        steps: of an epoch; None are as many as the preset's epochs have.
+    """
     with contextlib.redirect_stderr(io.StringIO()):
         once = seconds(lambda: extract(_configure(directory, clips, steps, PHASES[-1])))
         theirs, own = [0.0] * rounds, [0.0] * rounds
         for phase in PHASES:
             config = _configure(directory, clips, steps, phase)
-            draws = config.phases[phase].batch_size * steps
+            draws = config.phases[phase].batch_size * config.phases[phase].steps_per_epoch
             paths = {"reference": partial(reference_epoch, config, phase, draws), "ours": partial(our_epoch, config)}
             taken = round_robin(paths, rounds, warm_up=False)
             yield ratio(f"epoch.tiny_{phase}", taken["reference"], taken["ours"], note=f"{draws} draws")
@@ -106,7 +110,7 @@ class _Reader(Dataset[list[Item]]):
         ]
 
 
-def _configure(directory: Path, clips: int, steps: int, phase: str) -> ExperimentConfig:
+def _configure(directory: Path, clips: int, steps: int | None, phase: str) -> ExperimentConfig:
     data, weights = directory / f"corpus-{clips}", tiny_weights(directory)
     write_corpus(data, seed=SEED, clips=clips, workers=2, progress=False)
     threads = torch.get_num_threads()
@@ -115,7 +119,7 @@ def _configure(directory: Path, clips: int, steps: int, phase: str) -> Experimen
         [
             f"data.root={data}", f"backbones.root={weights}", f"cache={directory / 'epoch-features'}", "data.workers=0",
             f"output={directory / 'epoch-run'}", f"seed={SEED}", f"run=[{phase}]", f"phases.{phase}.epochs=1",
-            f"phases.{phase}.steps_per_epoch={steps}", "wandb.mode=disabled",
+            "wandb.mode=disabled", *([f"phases.{phase}.steps_per_epoch={steps}"] if steps else []),
         ],
     )  # fmt: skip
     torch.set_num_threads(threads)
