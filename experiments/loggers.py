@@ -7,9 +7,11 @@ import os
 import secrets
 from contextlib import suppress
 from functools import partial
+from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from lightning.pytorch.loggers import Logger
@@ -20,6 +22,8 @@ from experiments.logs import console
 from experiments.metrics_log import MetricsLog
 from nano_emox.config import ExperimentConfig, to_dict
 
+SERVERS = ("api.wandb.ai", "api.forge.coreweave.com")  # W&B's own, under its former and its present name
+
 
 def wandb_mode(config: ExperimentConfig) -> str:
     """`auto` resolved: the environment's WANDB_MODE, else online where a login is stored, else offline."""
@@ -27,9 +31,17 @@ def wandb_mode(config: ExperimentConfig) -> str:
         return config.wandb.mode
     if chosen := os.environ.get("WANDB_MODE"):
         return chosen
-    netrc = Path.home() / ".netrc"
-    logged_in = "WANDB_API_KEY" in os.environ or (netrc.is_file() and "api.wandb.ai" in netrc.read_text())
-    return "online" if logged_in else "offline"
+    return "online" if "WANDB_API_KEY" in os.environ or _login_stored() else "offline"
+
+
+def _login_stored() -> bool:
+    """Whether `wandb login` has left a key; asked without importing wandb, which is slow."""
+    file = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
+    server = urlsplit(os.environ.get("WANDB_BASE_URL", "")).hostname
+    try:
+        return bool({server} & set(netrc(file).hosts) if server else set(SERVERS) & set(netrc(file).hosts))
+    except (OSError, NetrcParseError):
+        return False
 
 
 def make_loggers(config: ExperimentConfig, name: str) -> list[Logger]:
