@@ -233,7 +233,10 @@ class LanguageHead(LightningModule):
         """The batch's rows up to their last answer token, which predicts nothing; and what of each is a known prefix."""
         ids, width = batch.input_ids.tolist(), batch.input_ids.shape[1]
         labels, seen = batch.labels.cpu() != IGNORED, batch.attention_mask.bool().cpu()
-        remembers = self.shared_prefix and not (torch.is_grad_enabled() and self.trains) and not self.model.training
+        training = torch.is_grad_enabled() and self.trains
+        if training:
+            self.reader.prefixes.clear()  # a step follows, and a fused optimizer's is counted in no parameter's version
+        remembers = self.shared_prefix and not training and not self.model.training
         rows, skipped = [], torch.zeros(len(batch), dtype=torch.long)
         for number, row in enumerate(ids):
             answer = labels[number].nonzero()[:, 0].tolist()

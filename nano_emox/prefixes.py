@@ -65,6 +65,10 @@ class PrefixMemory:
             (torch.cat([k for k, _ in layer], 2), torch.cat([v for _, v in layer], 2)) for layer in zip(*found, strict=True)
         ]
 
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+
     def _one(self, model: PreTrainedModel, prefix: Ids) -> KeysValues:
         if prefix not in self._kept:
             # Ordinary tensors also during validation: what inference mode makes cannot take part in training later.

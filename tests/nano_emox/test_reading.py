@@ -222,6 +222,27 @@ def test_prefixes_read_in_validation_serve_training_and_change_with_the_weights(
     assert_close(loss_and_gradients(head, batch)[0], expected, atol=2e-4, rtol=1e-5)
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_prefixes_read_before_an_optimizer_step_are_not_used_after_it(fused):
+    head, batch = make_head(frozen=False), make_batch()
+    optimizer = torch.optim.AdamW([p for p in head.parameters() if p.requires_grad], lr=0.1, fused=fused)
+    for _ in range(2):
+        head.eval()
+        with torch.no_grad():
+            before = head.loss(batch, make_tokens(batch)).row_sums
+        head.train()
+        head.loss(batch, make_tokens(batch)).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    head.eval()
+    with torch.no_grad():
+        after = head.loss(batch, make_tokens(batch)).row_sums
+        head.reader.prefixes.clear()
+        again = head.loss(batch, make_tokens(batch)).row_sums
+    assert torch.equal(after, again)
+    assert not torch.allclose(before, after, atol=1e-3)
+
+
 def test_the_memory_of_prefixes_is_bounded():
     head = make_head(frozen=True)
     memory = PrefixMemory(tokens=40)
