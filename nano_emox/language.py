@@ -93,6 +93,7 @@ class LanguageHead(LightningModule):
         if lora_rank:
             self.register_load_state_dict_post_hook(_after_loading)
         self.packing, self.shared_prefix = packing, shared_prefix
+        self.keeps_prefixes = True  # from one batch to the next, where the language model is frozen
         self.reader = Reader(self.model)
         if gradient_checkpointing:
             self.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
@@ -236,7 +237,7 @@ class LanguageHead(LightningModule):
         training = torch.is_grad_enabled() and self.trains
         if training:
             self.reader.prefixes.clear()  # a step follows, and a fused optimizer's is counted in no parameter's version
-        remembers = self.shared_prefix and not training and not self.model.training
+        remembers = self.shared_prefix and self.keeps_prefixes and not training and not self.model.training
         rows, skipped = [], torch.zeros(len(batch), dtype=torch.long)
         for number, row in enumerate(ids):
             answer = labels[number].nonzero()[:, 0].tolist()

@@ -94,6 +94,7 @@ class NanoEmoX(LightningModule):
         if self.device_mesh is None or isinstance(self, FSDPModule):
             return
         mesh = self.device_mesh["data_parallel"]
+        self.language.keeps_prefixes = False  # a rank that reads one gathers layers, and the others must do so as often
         for layer in self.language.layers:
             fully_shard(layer, mesh=mesh)
         fully_shard(self, mesh=mesh, ignored_params={p for tower in self.encoders.values() for p in tower.parameters()})

@@ -107,9 +107,10 @@ def test_sharded_one_phase_a_process_gives_the_weights_of_ddp(two_ranks, make_ru
                 shutil.copy(file, run.output / file.name)
         all_ranks(run, torchrun(), "trainer.devices=2")
         ddp, sharded = weights(two_ranks, phase), weights(run, phase)
-        assert ddp.keys() == sharded.keys()
-        largest = max(largest, *(float((ddp[name] - sharded[name]).abs().max()) for name in ddp))
-    assert largest == 0.0
+        assert sharded
+        assert sharded.keys() <= ddp.keys()  # a process with all phases has learned what came before this one, too
+        largest = max(largest, *(float((ddp[name] - value).abs().max()) for name, value in sharded.items()))
+    assert largest < 1e-6  # sums in another order: sharded ranks keep no prefixes
     record("sharded (FSDP2) instead of DDP", "two ranks, one phase a process", len(phases), f"largest difference {largest}")
 
 
