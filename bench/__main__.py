@@ -28,6 +28,9 @@ def run(
     rounds: Annotated[int | None, typer.Option(min=1, help="of each measurement; default: 2 at quarter, otherwise 5")] = None,
     threads: Annotated[int, typer.Option(min=1, help="of the CPU")] = 2,
     out: Annotated[Path, typer.Option(help="directory for results and media")] = Path("outputs/bench"),
+    with_earlier: Annotated[
+        bool, typer.Option("--with-earlier", help="parts that are not measured now come from the last latest.json, so marked")
+    ] = False,
     write_docs: Annotated[bool, typer.Option("--write-docs", help=f"also the measured part of {DOCS}")] = False,
 ) -> None:
     """The released code's work against ours, side by side."""
@@ -39,17 +42,21 @@ def run(
         raise typer.BadParameter(f"no part {unknown}; there are {', '.join(PARTS)}", param_hint="--only")
     if device == "cuda" and not torch.cuda.is_available():
         raise typer.BadParameter("torch sees no GPU; --device cpu measures here", param_hint="--device")
-    results = measure(preset, torch.device(device), wanted, rounds or load_preset(preset).rounds, out)
+    results = measure(preset, torch.device(device), wanted, rounds or load_preset(preset).rounds, out, with_earlier)
     console.print(report.table(results))
     for path in report.write(results, out, DOCS if write_docs else None):
         console.print(f"wrote {path}")
 
 
-def measure(preset: str, device: torch.device, parts: Iterable[str], rounds: int, out: Path) -> Results:
+def measure(
+    preset: str, device: torch.device, parts: Iterable[str], rounds: int, out: Path, with_earlier: bool = False
+) -> Results:
     """Measure these parts; what is done is in `latest.json` after each of them."""
     parts = list(parts)
     settings = {"preset": preset, "device": device.type, "rounds": rounds, "parts": parts, "when": machine.now()}
     results = Results(settings, machine.describe(device))
+    if with_earlier:
+        results.ratios += report.earlier_ratios(results, out)
     media = out / "media" / preset
     built: list[Setting] = []
 

@@ -19,6 +19,7 @@ from data_modules.durable import write_atomically
 matplotlib.use("Agg")
 from matplotlib import pyplot, ticker
 
+PART_OF = {"metric": "wheels"}  # of a ratio by its first word, where it is not that word itself
 BEGIN, END = "<!-- measured: written by `make bench` -->", "<!-- /measured -->"
 WANTED = {  # the issue's goals for these ratios at the quarter preset
     "train.phase1_speech": 6.0, "train.phase1_visual": 6.0, "train.phase2": 6.0, "train.phase3": 3.5,
@@ -53,6 +54,30 @@ class Results:
             "machine": dict(self.machine),
             "settings": dict(self.settings),
         }
+
+
+def earlier_ratios(results: Results, directory: Path) -> list[Ratio]:
+    """What the last `latest.json` has of parts that this run does not measure: same preset and device, same machine.
+
+    Each says when it was measured. Both paths of a ratio still took turns in one run.
+    """
+    file = directory / "latest.json"
+    if not file.is_file():
+        return []
+    before = json.loads(file.read_text(encoding="utf-8"))
+    lately = ("load",)  # not a property of the machine
+    if any(before["settings"].get(key) != results.settings[key] for key in ("preset", "device")) or any(
+        before["machine"].get(key) != value for key, value in results.machine.items() if key not in lately
+    ):
+        return []
+    kept = []
+    for name, cost in before["measured"].items():
+        if PART_OF.get(group := name.split(".")[0], group) not in results.settings["parts"]:
+            low, high = before["ranges"][name]
+            when = f"measured {before['settings']['when']}"
+            note = cost["note"] if "measured 20" in cost["note"] else f"{cost['note']}; {when}".removeprefix("; ")
+            kept.append(Ratio(name, before["ratios"][name], low, high, cost["reference"], cost["ours"], cost["unit"], note))
+    return kept
 
 
 def write(results: Results, directory: Path, docs: Path | None = None) -> list[Path]:
@@ -147,7 +172,9 @@ def markdown(results: Results) -> str:
     if results.curves:
         lines += ["", "| cost as work grows | growth | points |", "|---|---|---|"]
         for curve in results.curves:
-            growth = f"work^{curve.exponent:.2f}" if curve.cost else curve.value
+            growth = (
+                f"work^{curve.exponent:.2f}, at most ^{curve.steepest:.2f} from one to the next" if curve.cost else curve.value
+            )
             lines.append(f"| {curve.name} | {growth} | {'; '.join(f'{w:g}: {v:.3g}' for w, v in curve.points)} |")
     if results.utilisation and machine["gpu"]:
         lines += ["", "| step | rows | seconds | tokens/s | MFU | peak |", "|---|---|---|---|---|---|"]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import log
 from pathlib import Path
 
 import torch
@@ -42,8 +44,16 @@ class Curve:
     @property
     def exponent(self) -> float:
         """k of value ~ work^k between the first and the last point: at most 1 where growth is linear or better."""
-        (w0, v0), (w1, v1) = self.points[0], self.points[-1]
-        return float(torch.log(torch.tensor(v1 / v0)) / torch.log(torch.tensor(w1 / w0)))
+        return _growth(self.points[0], self.points[-1])
+
+    @property
+    def steepest(self) -> float:
+        """The same between neighbours, where it is largest; one slow round shows here."""
+        return max(_growth(*pair) for pair in pairwise(self.points))
+
+
+def _growth(first: tuple[float, float], second: tuple[float, float]) -> float:
+    return log(second[1] / first[1]) / log(second[0] / first[0])
 
 
 def narrow(name: str) -> Preset:
