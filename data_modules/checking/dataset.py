@@ -152,20 +152,25 @@ def class_balance(samples: Sequence[Sample]) -> tuple[str, Counter[str]]:
 
 
 def find_duplicates(samples: Sequence[Sample], files: Files) -> list[Duplicate]:
-    """Clips with the same content under several ids, and ids that several splits have."""
+    """Clips with the same content under several ids (one file named twice, or copies), and ids that several splits have."""
     by_id: dict[str, list[str]] = defaultdict(list)
     by_content: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for sample in samples:
         by_id[sample.id].append(sample.split)
         media = sample.media
-        digests = tuple(files[path].digest if path is not None else "-" for path in (media.video, media.audio))
-        if all(digests):
-            by_content[(*digests, media.span, media.crop)].append(f"{sample.split}/{sample.id}")
+        contents = tuple(_content(path, files[path]) if path is not None else "-" for path in (media.video, media.audio))
+        if all(contents):
+            by_content[(*contents, media.span, media.crop)].append(f"{sample.split}/{sample.id}")
     same = [Duplicate("content", tuple(clips), _leaks(clip.partition("/")[0] for clip in clips))
             for clips in by_content.values() if len({clip.partition("/")[2] for clip in clips}) > 1]  # fmt: skip
     again = [Duplicate("id", tuple(f"{split}/{name}" for split in splits), _leaks(splits))
              for name, splits in by_id.items() if len(splits) > 1]  # fmt: skip
     return same + again
+
+
+def _content(path: Path, report: FileReport) -> str:
+    """What tells a file's content: its digest; of a size that no other file has, its name. Empty where nothing is readable."""
+    return report.digest or ("" if len(report.problems) > 1 else str(path))
 
 
 def _leaks(splits: Iterable[str]) -> bool:

@@ -113,7 +113,28 @@ def test_one_content_under_two_ids_is_found_and_is_a_leak_between_train_and_test
     assert [(one.kind, set(one.clips), one.leak) for one in checked.duplicates] == [
         ("content", {"train/train_twin", "test/good", "test/copy"}, True)
     ]
-    assert any("one content in train and in another split" in sentence for sentence in checked.wrong)
+    (sentence,) = [sentence for sentence in checked.wrong if "another split" in sentence]
+    assert sentence == "one clip is both in train and in another split, e.g. train/train_twin is test/good"
+
+
+def test_one_file_or_one_span_of_it_named_in_train_and_in_test_is_a_leak(tmp_path):
+    Folder(tmp_path).video("a.mp4")
+    rows = [
+        {"id": "whole", "video": "a.mp4"},
+        {"id": "whole again", "video": "a.mp4", "split": "test"},
+        {"id": "part", "video": "a.mp4", "start": 0, "end": 1},
+        {"id": "part again", "video": "a.mp4", "start": 0, "end": 1, "split": "test"},
+        {"id": "other part", "video": "a.mp4", "start": 1, "end": 2, "split": "test"},
+        {"id": "nothing", "video": "missing.mp4"},
+        {"id": "nothing again", "video": "missing.mp4", "split": "test"},
+    ]
+    Folder(tmp_path).text("list.jsonl", "\n".join(json.dumps({**row, "label": "calm"}) for row in rows))
+    check = check_dataset("generic:list.jsonl", tmp_path)
+    assert [(one.kind, one.clips, one.leak) for one in check.duplicates] == [
+        ("content", ("train/whole", "test/whole again"), True),
+        ("content", ("train/part", "test/part again"), True),
+    ]
+    assert "2 clips are both in train and in another split, e.g. train/whole is test/whole again" in check.wrong
 
 
 def test_balance_and_durations_are_of_what_is_there(checked):
