@@ -22,7 +22,7 @@ FIELDS: Mapping[str, str] = {
     "id": "unique; without it the path of the video, or of the audio, without extension",
     "video": "path of a video or of a folder of images, relative to the file of the list",
     "audio": "path of a sound; without it the video's own track",
-    "start": "seconds; with `end`: the clip is this part of the file",
+    "start": "seconds; with `end`: the clip is this part of the video",
     "end": "seconds",
     "split": "train (also where the field is missing), validation (val, valid, dev) or test",
     "tasks": "mer, mir, msa, ov_mer, eri, erg: one or several; without it those that the other fields answer, a label being mer",
@@ -144,6 +144,8 @@ class OwnClips:
             raise AnnotationError(path, line, "names neither a video nor an audio file", Fault.MISSING_FIELD)
         if ("start" in row) != ("end" in row):
             raise AnnotationError(path, line, "has only one of start and end", Fault.MISSING_FIELD)
+        if "start" in row and not row.get("video"):
+            raise AnnotationError(path, line, "start and end are times in a video; a sound is taken whole: cut the file itself")
         if "label" in row and row["label"] not in candidates:
             raise AnnotationError(path, line, f"label {row['label']!r} is none of {list(candidates)}", Fault.UNKNOWN_LABEL)
         low, high = row.get("score_min", -math.inf), row.get("score_max", math.inf)

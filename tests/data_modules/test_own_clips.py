@@ -95,6 +95,7 @@ WRONG: list[tuple[dict[str, Any] | str, Fault, str]] = [
     ('{"video": "b.mp4", "score": NaN}', Fault.MALFORMED, "'score' has to be a number"),
     ({"video": "b.mp4", "score": 4, "score_max": 3}, Fault.OUT_OF_RANGE, "score 4 is outside"),
     ({"video": "b.mp4", "label": "calm", "start": 1}, Fault.MISSING_FIELD, "only one of start and end"),
+    ({"audio": "b.wav", "label": "calm", "start": 1, "end": 2}, Fault.MALFORMED, "start and end are times in a video"),
     ({"video": "b.mp4", "label": "calm", "start": 2, "end": 1}, Fault.MALFORMED, "0 <= start < end"),
     ({"video": "b.mp4", "label": "calm", "split": "dress rehearsal"}, Fault.NO_SPLIT, "'dress rehearsal' is none of"),
     ({"video": "b.mp4", "response": "hm", "history": [{"text": "hi"}]}, Fault.MISSING_FIELD, "no field 'role'"),
