@@ -282,10 +282,12 @@ def main() -> None:
         if (extra := missing_extra(error)) is not None:
             console.print(f"[bold red]nano-emox:[/] {extra}", soft_wrap=True)
             sys.exit(2)
-        if not isinstance(error, (FileNotFoundError, FileExistsError, *_errors_of_use())):
+        refused = isinstance(error, OSError) and error.filename is not None  # by the system: not readable, not writable, full
+        if not refused and not isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, *_errors_of_use())):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
-        console.print(str(error), markup=False, soft_wrap=True)
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and refused else str(error)
+        console.print(said, markup=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -302,6 +304,8 @@ def _errors_of_use() -> tuple[type[Exception], ...]:
     homes = {
         "nano_emox.config": "ConfigError",
         "data_modules.containers": "MediaError",
+        "data_modules.cards.card": "DatasetError",
+        "data_modules.synthetic.corpus": "CorpusError",
         "data_modules.readers.annotation": "AnnotationError",
         "data_modules.features": "DamagedShard",
         "data_modules.workers": "WorkerError",

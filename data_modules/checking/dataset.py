@@ -181,7 +181,7 @@ def _leaks(splits: Iterable[str]) -> bool:
 def _annotation(card: DatasetCard, root: Path, split: str, layout: str | None) -> Annotation | str:
     try:
         return read_annotation(card.name, root, split, layout=layout)
-    except (AnnotationError, FileNotFoundError) as error:
+    except (AnnotationError, OSError) as error:
         return str(error)
 
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from data_modules.datasets import DATASETS
 from data_modules.fixtures.catalogue import fixtures_of, write_fixture
 from data_modules.fixtures.fixture import Folder
+from experiments.cli import main
 from experiments.data_tools.commands import data_app
 from experiments.data_tools.pages import MADE, make_pages
 
@@ -110,6 +111,33 @@ def test_a_data_set_that_is_not_there_or_not_known_is_an_error_that_helps(tmp_pa
     absent = run("check", "MELD", "--root", tmp_path, "--out", tmp_path)
     assert isinstance(absent.exception, FileNotFoundError)
     assert "MER-UniBench" in str(absent.exception)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("list --root {none}", "none does not exist"),
+        ("overlap --root {none}", "none does not exist"),
+        ("check MELD --root {none}", "none does not exist"),
+        ("check all --root {file}", "file is a file; give the folder"),
+        ("check CAER --root {caer} --layout orginal", "CAER has no layout 'orginal'; it has ['original']"),
+        ("check generic:/tmp/list.jsonl --root {caer}", "goes the path of a list below the data root"),
+        ("check generic: --root {caer}", "goes the path of a list below the data root"),
+        ("check CAER --root {caer} --workers 1 --out {file}/out", "file/out/CAER: Not a directory"),
+        ("fixture CAER {file}", "file: Not a directory"),
+        ("make data.root={caer}", "exists and is no synthetic corpus"),
+    ],
+)
+def test_an_error_of_use_is_one_line_and_exit_status_2(caer, tmp_path, monkeypatch, capsys, line: str, message: str):
+    (tmp_path / "file").write_text("")
+    words = line.format(none=tmp_path / "none", file=tmp_path / "file", caer=caer).split()
+    monkeypatch.setattr(sys, "argv", ["nano-emox", "data", *words])
+    with pytest.raises(SystemExit) as exit_of:
+        main()
+    printed = capsys.readouterr().out
+    assert exit_of.value.code == 2
+    assert message in printed
+    assert printed.count("\n") == 1
 
 
 def test_show_prints_every_field_and_draws_frames_and_sound(sound_and_whole, tmp_path):
