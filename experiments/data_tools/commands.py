@@ -99,12 +99,15 @@ def show(
     preset: Preset = "tiny",
     split: Annotated[str, typer.Option(help="train, validation, test or all")] = "all",
     layout: Layout = None,
-    out: Annotated[Path | None, typer.Option(help="the PNG; outputs/data/NAME/ID.png by default")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="the PNG, or an existing folder for it; outputs/data/NAME/ID.png by default")
+    ] = None,
 ) -> None:
-    """One sample as text, and a picture of its frames and its sound over time."""
+    """One sample as text, and a picture of its frames and its sound over time. Exit status 1: some of it cannot be read."""
     from experiments.data_tools.sample import show_sample
 
-    show_sample(known_name(name), sample, data_root(root, preset), split=split, layout=layout, out=out)
+    whole = show_sample(known_name(name), sample, data_root(root, preset), split=split, layout=layout, out=out)
+    raise typer.Exit(int(not whole))
 
 
 @data_app.command("fixture")

@@ -157,9 +157,24 @@ def test_show_names_the_nearest_ids_and_says_what_is_wrong_with_a_clip(caer, tmp
     typo = run("show", "CAER", "train/Angr/0001", "--root", caer)
     assert "train/Anger/0001" in str(typo.exception)
     broken = run("show", "CAER", "train/Anger/0002", "--root", caer, "--out", tmp_path / "broken.png")
-    assert broken.exit_code == 0
+    assert broken.exit_code == 1
     assert "empty: the file has 0 bytes" in said(broken)
     assert (tmp_path / "broken.png").is_file()
+
+
+def test_show_prints_no_control_character_shortens_long_texts_and_writes_into_a_folder(tmp_path):
+    clip = Folder(tmp_path / "data").video("a.mp4")
+    text = "\x1b[2J\x9b31mred \x07" + "word " * 200_000
+    (clip.parent / "list.jsonl").write_text(json.dumps({"video": "a.mp4", "label": "joy", "subtitle": text}) + "\n")
+    (tmp_path / "out").mkdir()
+    result = run("show", "generic:list.jsonl", "--root", clip.parent, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", result.output)
+    assert "[2J31mred word" in said(result)
+    assert f"({len(text) - 2000:,} characters left out)" in said(result)
+    assert len(result.output) < 10_000
+    assert f"picture: {tmp_path / 'out/a.png'}" in said(result)
+    assert (tmp_path / "out/a.png").is_file()
 
 
 def test_fixture_writes_a_layout_says_what_is_wrong_on_purpose_and_overwrites_nothing(tmp_path):
