@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from data_modules.datasets import DATASETS
 from data_modules.fixtures.catalogue import fixtures_of, write_fixture
 from data_modules.fixtures.fixture import Folder
-from experiments.cli import main
+from data_modules.synthetic.corpus import VERSION
+from experiments.cli import app, main
 from experiments.data_tools.commands import data_app
 from experiments.data_tools.pages import MADE, make_pages
 
@@ -138,6 +139,13 @@ def test_an_error_of_use_is_one_line_and_exit_status_2(caer, tmp_path, monkeypat
     assert exit_of.value.code == 2
     assert message in printed
     assert printed.count("\n") == 1
+
+
+def test_make_says_what_there_is_in_a_sentence(tmp_path):
+    made = {"version": VERSION, "seed": 3, "clips": 20, "recordings": 1101, "sizes": {"CAER": 20}, "megabytes": 7.2}
+    (tmp_path / "manifest.json").write_text(json.dumps(made))
+    result = CliRunner().invoke(app, ["data", "make", f"data.root={tmp_path}", "data.clips=20", "seed=3"])
+    assert said(result) == f"synthetic corpus was there already: 1,101 clips, 7 MB, seed 3, in {tmp_path}"
 
 
 def test_show_prints_every_field_and_draws_frames_and_sound(sound_and_whole, tmp_path):
