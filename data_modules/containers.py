@@ -238,6 +238,11 @@ def sought(container: Any, stream: Any, stamp: int) -> bool:
     return True
 
 
+def covers(seconds: float, span: tuple[float, float]) -> bool:
+    """Whether `seconds` that are there from the start of a span on are enough of it: 90 %, with a quarter of a second to spare."""
+    return seconds > 0 and seconds >= 0.9 * (span[1] - span[0]) - 0.25
+
+
 def declared_seconds(stream: Any) -> float | None:
     """Seconds that the header promises for one stream."""
     if stream.duration is not None and stream.time_base is not None:

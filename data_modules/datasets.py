@@ -14,6 +14,7 @@ from typing import Literal
 
 from data_modules.cards import dialogue, emotion, emotion_benchmarks, intent, reasoning, sentiment
 from data_modules.cards.card import DatasetCard as DatasetCard
+from data_modules.cards.card import DatasetError
 from data_modules.cards.own_clips import PREFIX, generic_card
 from data_modules.readers.annotation import Annotation, AnnotationError, Fault, Reader
 from data_modules.readers.messages_json import listed_ids
@@ -49,7 +50,8 @@ def load_samples(
     Raises:
         KeyError: no data set of that name.
         FileNotFoundError: it is not below the root; the message says how to obtain it.
-        ValueError: it has no such split, layout or subset, or its annotation is broken (`AnnotationError` names file and line).
+        DatasetError: it has no such split, layout or subset.
+        AnnotationError: its annotation is broken; the message names file and line.
     """
     annotation = read_annotation(name, root, split, layout=layout, subset=subset)
     if annotation.rejected and on_bad == "error":
@@ -88,7 +90,7 @@ def splits_of(name: str, root: str | Path, *, layout: str | None = None, subset:
     card = card_of(name)
     if subset is not None:
         if subset not in card.subsets:
-            raise ValueError(f"{card.name} has no subset {subset!r}; it has {list(card.subsets)}")
+            raise DatasetError(f"{card.name} has no subset {subset!r}; it has {list(card.subsets)}")
         return tuple(card.subsets[subset])
     reader = find_reader(card, Path(root), layout)
     return tuple(split for split in card.splits if split in reader.splits)
@@ -98,6 +100,7 @@ def card_of(name: str) -> DatasetCard:
     """The declaration of a data set: of those in `DATASETS`, or of a list of one's own, called `generic:<file>`.
 
     Raises:
+        DatasetError: `generic:` is followed by no path below a root.
         KeyError: no data set of that name.
     """
     if name.startswith(PREFIX):
@@ -112,10 +115,10 @@ def find_reader(card: DatasetCard, root: Path, layout: str | None = None) -> Rea
 
     Raises:
         FileNotFoundError: there is none; the message says where it was looked for and how to obtain the data set.
-        ValueError: the data set has no such layout.
+        DatasetError: the data set has no such layout.
     """
     if layout is not None and layout not in card.layouts:
-        raise ValueError(f"{card.name} has no layout {layout!r}; it has {list(card.layouts)}")
+        raise DatasetError(f"{card.name} has no layout {layout!r}; it has {list(card.layouts)}")
     found = layout or card.layout_in(root)
     if found is None or not any(root.glob(card.layouts[found].marker)):
         places = [root / card.layouts[found].marker] if found else card.places(root)
@@ -125,19 +128,19 @@ def find_reader(card: DatasetCard, root: Path, layout: str | None = None) -> Rea
 
 def _check_split(card: DatasetCard, split: str, splits: tuple[str, ...], subset: str | None) -> None:
     if subset is None and split != "all" and split not in splits:
-        raise ValueError(f"{card.name} has no split {split!r}; it has {list(splits)}")
+        raise DatasetError(f"{card.name} has no split {split!r}; it has {list(splits)}")
 
 
 def _read_subset(card: DatasetCard, reader: Reader, root: Path, split: str, subset: str) -> Annotation:
     if subset not in card.subsets or split not in card.subsets[subset]:
         known = {name: list(splits) for name, splits in card.subsets.items()}
-        raise ValueError(f"{card.name} has no subset {subset!r} with a split {split!r}; it has {known}")
+        raise DatasetError(f"{card.name} has no subset {subset!r} with a split {split!r}; it has {known}")
     chosen = card.subsets[subset][split]
     allowed = listed_ids(root / chosen.listed_in) if chosen.listed_in else None
     found = Annotation()
     parts = [part for part in chosen.splits if part in reader.splits]  # released lists are merged already
     if not parts:
-        raise ValueError(f"{card.name}: this layout has none of {list(chosen.splits)}; it has {list(reader.splits)}")
+        raise DatasetError(f"{card.name}: this layout has none of {list(chosen.splits)}; it has {list(reader.splits)}")
     for part in parts:
         for entry in reader.read(root, part):
             if not isinstance(entry, Sample):

@@ -20,6 +20,7 @@ from data_modules.containers import (
     MAX_SECONDS,
     MediaError,
     Reason,
+    covers,
     declared_seconds,
     image_files,
     opened,
@@ -175,7 +176,7 @@ def _stamp(coded: Any, container: Any) -> int | None:
 
 
 def _check_covered(path: Path, span: Span, seconds: float) -> None:
-    if seconds < 0.9 * (span[1] - span[0]) - 0.25:
+    if not covers(seconds, span):
         problem = f"{seconds:.2f} s of video where the span {span[0]:.2f}-{span[1]:.2f} s was to be"
         raise MediaError(path, Reason.TRUNCATED, problem)
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data_modules.containers import MAX_SECONDS, MediaError, Reason, declared_seconds, opened, sought
+from data_modules.containers import MAX_SECONDS, MediaError, Reason, covers, declared_seconds, opened, sought
 
 Resampler = Literal["torchaudio", "ffmpeg"]
 _PREROLL = 0.5  # seconds that are decoded before a span: codecs need what came before to decode the next block
@@ -158,7 +158,7 @@ def _span(path: Path, span: tuple[float, float]) -> tuple[Tensor, int]:
             continue
         start, stop = (max(round((Fraction(second) - (first or 0)) * (mono.rate or 1)), 0) for second in span)
         waveform = mono.waveform()[start:stop] if mono.total else torch.empty(0)
-        if waveform.numel() < 0.9 * (span[1] - span[0]) * mono.rate - 0.25 * mono.rate or not waveform.numel():
+        if not covers(waveform.numel() / max(mono.rate, 1), span):
             problem = f"{waveform.numel() / max(mono.rate, 1):.2f} s of sound in the span {span[0]:.2f}-{span[1]:.2f} s"
             raise MediaError(path, Reason.TRUNCATED if mono.total else Reason.NO_AUDIO, problem)
         return waveform, mono.rate

@@ -1,4 +1,4 @@
-"""`nano-emox`: every command reads the same layered configuration, so the last words of a line are `key=value` overrides.
+"""`nano-emox`: commands that need a configuration read the same layered one; their last words are `key=value` overrides.
 
 Heavy imports are inside the commands: `nano-emox --help` answers at once.
 """
@@ -20,7 +20,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Nano-EmoX: from perception to empathy. Every command takes key=value overrides of the configuration.",
+    help="Nano-EmoX: from perception to empathy. Commands that read a configuration (those with --preset and [KEY=VALUE]) take"
+    " overrides of it as their last words, e.g. data.root=DIR.",
 )
 backbones_app = typer.Typer(no_args_is_help=True, help="Towers and language model.")
 human_app = typer.Typer(no_args_is_help=True, help="Blind evaluation of empathetic replies by people.")
@@ -42,7 +43,12 @@ def data_make(overrides: Overrides = None, preset: Preset = "tiny") -> None:
 
     config = read_config(preset, overrides or [])
     report = write_corpus(Path(config.data.root), seed=config.seed, clips=config.data.clips, workers=config.data.workers)
-    console.print(report)
+    done = f"written in {report.seconds:.0f} s" if report.written else "was there already"
+    console.print(
+        f"synthetic corpus {done}: {report.clips:,} clips, {report.megabytes:,.0f} MB, seed {report.seed}, in {report.root}",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 @backbones_app.command("make")
@@ -282,10 +288,12 @@ def main() -> None:
         if (extra := missing_extra(error)) is not None:
             console.print(f"[bold red]nano-emox:[/] {extra}", soft_wrap=True)
             sys.exit(2)
-        if not isinstance(error, (FileNotFoundError, FileExistsError, *_errors_of_use())):
+        refused = isinstance(error, OSError) and error.filename is not None  # by the system: not readable, not writable, full
+        if not refused and not isinstance(error, (FileNotFoundError, FileExistsError, NotADirectoryError, *_errors_of_use())):
             raise
         console.print("[bold red]nano-emox:[/]", end=" ")
-        console.print(str(error), markup=False, soft_wrap=True)
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and refused else str(error)
+        console.print(said, markup=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -302,6 +310,8 @@ def _errors_of_use() -> tuple[type[Exception], ...]:
     homes = {
         "nano_emox.config": "ConfigError",
         "data_modules.containers": "MediaError",
+        "data_modules.cards.card": "DatasetError",
+        "data_modules.synthetic.corpus": "CorpusError",
         "data_modules.readers.annotation": "AnnotationError",
         "data_modules.features": "DamagedShard",
         "data_modules.workers": "WorkerError",

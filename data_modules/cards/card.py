@@ -16,6 +16,10 @@ THREE = ("train", "validation", "test")
 CORPORA = {"train": "train_corpus", "validation": "val_corpus", "test": "test_corpus"}
 
 
+class DatasetError(ValueError):
+    """A data set was asked for something that it does not have: a layout, a split, a subset."""
+
+
 @dataclass(frozen=True)
 class Subset:
     """A split that somebody else has used, in terms of the official ones.

@@ -13,10 +13,10 @@ from data_modules.checking.histogram import bin_width, histogram
 from data_modules.checking.ledger import Ledger
 from data_modules.checking.summary import DatasetCheck, Duplicate, Finding, SplitCheck
 from data_modules.checking.workers import check_in_processes
-from data_modules.containers import ABSENT, Reason
+from data_modules.containers import ABSENT, Reason, covers
 from data_modules.datasets import card_of, find_reader, read_annotation
 from data_modules.readers.annotation import Annotation, AnnotationError
-from data_modules.record import Sample
+from data_modules.record import Media, Sample
 from data_modules.synthetic.corpus import MANIFEST
 
 AS_PUBLISHED = ("original", "unibench")  # layouts with the release's own splits; others are parts of it, or merge some
@@ -152,20 +152,25 @@ def class_balance(samples: Sequence[Sample]) -> tuple[str, Counter[str]]:
 
 
 def find_duplicates(samples: Sequence[Sample], files: Files) -> list[Duplicate]:
-    """Clips with the same content under several ids, and ids that several splits have."""
+    """Clips with the same content under several ids (one file named twice, or copies), and ids that several splits have."""
     by_id: dict[str, list[str]] = defaultdict(list)
     by_content: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for sample in samples:
         by_id[sample.id].append(sample.split)
         media = sample.media
-        digests = tuple(files[path].digest if path is not None else "-" for path in (media.video, media.audio))
-        if all(digests):
-            by_content[(*digests, media.span, media.crop)].append(f"{sample.split}/{sample.id}")
+        contents = tuple(_content(path, files[path]) if path is not None else "-" for path in (media.video, media.audio))
+        if all(contents):
+            by_content[(*contents, media.span, media.crop)].append(f"{sample.split}/{sample.id}")
     same = [Duplicate("content", tuple(clips), _leaks(clip.partition("/")[0] for clip in clips))
             for clips in by_content.values() if len({clip.partition("/")[2] for clip in clips}) > 1]  # fmt: skip
     again = [Duplicate("id", tuple(f"{split}/{name}" for split in splits), _leaks(splits))
              for name, splits in by_id.items() if len(splits) > 1]  # fmt: skip
     return same + again
+
+
+def _content(path: Path, report: FileReport) -> str:
+    """What tells a file's content: its digest; of a size that no other file has, its name. Empty where nothing is readable."""
+    return report.digest or ("" if len(report.problems) > 1 else str(path))
 
 
 def _leaks(splits: Iterable[str]) -> bool:
@@ -176,7 +181,7 @@ def _leaks(splits: Iterable[str]) -> bool:
 def _annotation(card: DatasetCard, root: Path, split: str, layout: str | None) -> Annotation | str:
     try:
         return read_annotation(card.name, root, split, layout=layout)
-    except (AnnotationError, FileNotFoundError) as error:
+    except (AnnotationError, OSError) as error:
         return str(error)
 
 
@@ -205,12 +210,9 @@ def _check_sample(sample: Sample, files: Files, split: SplitCheck) -> float | No
         split.broken.append(Finding(sample.id, heard[0], f"{sound}: {heard[1]}; nothing is left of the clip"))
         return None
     report = files[media.video or sound]
-    if media.span is not None and report.seconds is not None:
-        start, end = media.span
-        if report.seconds <= start or report.seconds - start < 0.9 * (end - start) - 0.25:
-            message = f"{report.seconds:.2f} s long, where a clip from {start:.2f} to {end:.2f} s was to be"
-            split.broken.append(Finding(sample.id, Reason.TRUNCATED.value, f"{media.video or sound}: {message}"))
-            return None
+    if media.span is not None and (short := _short_of_span(media, files)):
+        split.broken.append(Finding(sample.id, *short))
+        return None
     if seen is not None:
         split.without_video.append(Finding(sample.id, seen[0], f"{media.video}: {seen[1]}"))
     if heard is not None:
@@ -218,3 +220,19 @@ def _check_sample(sample: Sample, files: Files, split: SplitCheck) -> float | No
     elif files[sound].silent:
         split.silent.append(sample.id)
     return media.span[1] - media.span[0] if media.span is not None else report.seconds
+
+
+def _short_of_span(media: Media, files: Files) -> tuple[str, str] | None:
+    """(reason, message) where a file has not enough of the span that is a clip."""
+    assert media.video is not None
+    assert media.span is not None
+    start, end = media.span
+    if media.video.is_dir():
+        return Reason.UNREADABLE.value, f"{media.video}: a directory of images has no times, so no span of it can be read"
+    report = files[media.video]
+    for kind in (VIDEO,) if media.audio is not None else (VIDEO, AUDIO):  # a sound of its own is cut already
+        length = report.lengths.get(kind)
+        if length is not None and kind not in report.problems and not covers(length - start, media.span):
+            message = f"{kind} of {length:.2f} s, where a clip from {start:.2f} to {end:.2f} s was to be"
+            return Reason.TRUNCATED.value, f"{media.video}: {message}"
+    return None

@@ -62,12 +62,14 @@ class FileReport:
     Attributes:
         problems: stream (`video`, `audio`) -> (reason, hint): why it cannot be used; a file's own problem is in both.
         seconds: length of the longest stream.
+        lengths: stream -> its seconds.
         silent: it has a sound track in which nothing is audible.
         digest: of its content, where that was asked for and the file could be opened.
     """
 
     problems: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     seconds: float | None = None
+    lengths: Mapping[str, float] = field(default_factory=dict)
     width: int | None = None
     height: int | None = None
     fps: float | None = None
@@ -199,6 +201,7 @@ def _streams(job: FileJob) -> FileReport:
         return FileReport(
             problems=problems,
             seconds=max((round(track.seconds, 3) for track in tracks.values()), default=None),
+            lengths={kind: round(track.seconds, 3) for kind, track in tracks.items()},
             width=codec.width if codec else None,
             height=codec.height if codec else None,
             fps=round(float(rate), 3) if rate else None,

@@ -127,11 +127,15 @@ class DatasetCheck:
                     sentences.append(f"{split.name}, {kind}: {reasons}")
         if self.published is not None and self.clips != self.published:
             sentences.append(f"all splits list {self.clips:,} samples; {self.published:,} were published")
-        what = {"content": "one content", "id": "one id"}
-        for kind, noun in what.items():
+        what = {"content": ("one clip is", "clips are"), "id": ("one id is", "ids are")}
+        for kind, (one, many) in what.items():
             if leaks := [duplicate for duplicate in self.duplicates if duplicate.leak and duplicate.kind == kind]:
-                times = "once" if len(leaks) == 1 else f"{len(leaks):,} times"
-                sentences.append(f"{times} {noun} in train and in another split, e.g. {leaks[0].named()}")
+                trained = next(clip for clip in leaks[0].clips if clip.startswith("train/"))
+                scored = next(clip for clip in leaks[0].clips if not clip.startswith("train/"))
+                example = f"e.g. {trained} is {scored}"
+                sentences.append(
+                    f"{one if len(leaks) == 1 else f'{len(leaks):,} {many}'} both in train and in another split, {example}"
+                )
         return sentences
 
     def as_json(self) -> dict[str, Any]:

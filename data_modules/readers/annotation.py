@@ -129,7 +129,7 @@ def entries_as_samples(
         except KeyError as error:
             yield AnnotationError(path, place, f"no field {error}", Fault.MISSING_FIELD)
             continue
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, OverflowError, TypeError, ValueError) as error:
             yield AnnotationError(path, place, f"not of the expected form: {error}", Fault.MALFORMED)
             continue
         if sample is None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ FIELDS: Mapping[str, str] = {
     "id": "unique; without it the path of the video, or of the audio, without extension",
     "video": "path of a video or of a folder of images, relative to the file of the list",
     "audio": "path of a sound; without it the video's own track",
-    "start": "seconds; with `end`: the clip is this part of the file",
+    "start": "seconds; with `end`: the clip is this part of the video",
     "end": "seconds",
     "split": "train (also where the field is missing), validation (val, valid, dev) or test",
     "tasks": "mer, mir, msa, ov_mer, eri, erg: one or several; without it those that the other fields answer, a label being mer",
@@ -60,7 +61,8 @@ class OwnClips:
     """A list of clips: JSON objects, one a line (`.jsonl`), or a table with a header (`.csv`, `.tsv`).
 
     In a table lists are divided by `|`, `history` and `chain` are JSON, and an empty cell is a missing field. Fields with other
-    names are kept in `meta`; a name that is nearly one of ours is an error, since it is nearly always a slip.
+    names are kept in `meta`; a name that is nearly one of ours is an error of its line (of the file, where it is in the header
+    of a table), since it is nearly always a slip.
 
     Attributes:
         file: below the data root; the paths in it start at its folder and stay in it.
@@ -84,9 +86,13 @@ class OwnClips:
         path = resolve_inside(root, self.file)
         places = _Places(path.parent)
         lines = list(_lines(path))
+        if not lines:
+            raise AnnotationError(path, 1, "the list is empty; docs/datasets/generic.md says what a line looks like")
         labels: dict[str, set[str]] = {}
         for _, row in lines:
-            if not isinstance(row, AnnotationError) and isinstance(row.get("label"), str) and not row.get("candidates"):
+            if isinstance(row, AnnotationError) or not isinstance(row.get("label"), str):
+                continue
+            if _has(row, "label") and not row.get("candidates"):
                 labels.setdefault(_kind(row), set()).add(row["label"])
         classes = {kind: tuple(sorted(found)) for kind, found in labels.items()}
         first_line: dict[str, int] = {}
@@ -119,12 +125,16 @@ class OwnClips:
         self, row: Row, split: str, candidates: tuple[str, ...], places: _Places, path: Path, line: int | str
     ) -> Sample:  # fmt: skip
         for name, value in row.items():
+            if slip := _slip(name):
+                raise AnnotationError(path, line, slip)
             if name in _TEXTS and not isinstance(value, str):
                 raise AnnotationError(path, line, f"{name!r} has to be text, not {value!r}")
             if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)):
                 raise AnnotationError(path, line, f"{name!r} has to be a number, not {value!r}")
             if name in ("words", "candidates") and not (isinstance(value, list) and all(isinstance(w, str) for w in value)):
                 raise AnnotationError(path, line, f"{name!r} has to be a list of texts, not {value!r}")
+            if name in ("video", "audio") and "\0" in value:
+                raise AnnotationError(path, line, f"{name!r} has a NUL character, which no path can have: {value!r}")
         tasks = _tasks(row, path, line)
         for task in tasks:
             if not _has(row, NEEDS[task]):
@@ -134,6 +144,8 @@ class OwnClips:
             raise AnnotationError(path, line, "names neither a video nor an audio file", Fault.MISSING_FIELD)
         if ("start" in row) != ("end" in row):
             raise AnnotationError(path, line, "has only one of start and end", Fault.MISSING_FIELD)
+        if "start" in row and not row.get("video"):
+            raise AnnotationError(path, line, "start and end are times in a video; a sound is taken whole: cut the file itself")
         if "label" in row and row["label"] not in candidates:
             raise AnnotationError(path, line, f"label {row['label']!r} is none of {list(candidates)}", Fault.UNKNOWN_LABEL)
         low, high = row.get("score_min", -math.inf), row.get("score_max", math.inf)
@@ -175,11 +187,19 @@ def _identity(row: Row) -> str:
 def _kind(row: Row) -> str:
     """Which rows share their classes."""
     tasks = row.get("tasks", "mer")
-    return ",".join(sorted(map(str, [tasks] if isinstance(tasks, str) else tasks)))
+    return ",".join(sorted(map(str, tasks if isinstance(tasks, list) else [tasks])))
 
 
 def _has(row: Row, name: str) -> bool:
-    return row.get(name) not in (None, "", [], ())
+    value = row.get(name)
+    return bool(value.strip()) if isinstance(value, str) else value not in (None, [], ())
+
+
+@lru_cache(maxsize=1024)
+def _slip(name: str) -> str:
+    """What is to be said about a name that is nearly one of the fields; empty for any other."""
+    near = [] if name in FIELDS else get_close_matches(name, FIELDS, 1, _CLOSE)
+    return f"field {name!r} is unknown; did you mean {near[0]!r}? Call it something else if it is your own" if near else ""
 
 
 def _tasks(row: Row, path: Path, line: int | str) -> tuple[Task, ...]:
@@ -202,20 +222,12 @@ def _lines(path: Path) -> Iterator[tuple[int, Row | AnnotationError]]:
     """(line, fields) of the file, missing ones left out.
 
     Raises:
-        AnnotationError: a name that is nearly one of the fields.
+        AnnotationError: neither ending, or a column of the header that is nearly one of the fields.
     """
-    checked: set[str] = set()
     lines = {".jsonl": _jsonl, ".csv": _table, ".tsv": _table}.get(path.suffix.lower())
     if lines is None:
         raise AnnotationError(path, 1, "expected a file that ends in .jsonl, .csv or .tsv")
-    for line, row in lines(path):
-        if not isinstance(row, AnnotationError):
-            for name in row.keys() - checked:
-                checked.add(name)
-                if name not in FIELDS and (near := get_close_matches(name, FIELDS, 1, _CLOSE)):
-                    problem = f"field {name!r} is unknown; did you mean {near[0]!r}? Call it something else if it is your own"
-                    raise AnnotationError(path, line, problem)
-        yield line, row
+    yield from lines(path)
 
 
 def _jsonl(path: Path) -> Iterator[tuple[int, Row | AnnotationError]]:
@@ -223,9 +235,12 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Row | AnnotationError]]:
         if not text.strip():
             continue
         try:
-            row = json.loads(text)
+            row = _json(text)
         except json.JSONDecodeError as error:
             yield line, AnnotationError(path, line, f"not JSON: {error.msg} at column {error.colno}")
+            continue
+        except ValueError as error:
+            yield line, AnnotationError(path, line, str(error))
             continue
         if isinstance(row, dict):
             yield line, {name: value for name, value in row.items() if value is not None}
@@ -238,10 +253,13 @@ def _table(path: Path) -> Iterator[tuple[int, Row | AnnotationError]]:
         if isinstance(cells, AnnotationError):
             yield line, cells
             continue
+        for name in cells:
+            if slip := _slip(name.strip()):
+                raise AnnotationError(path, 1, slip)
         row: dict[str, Any] = {name.strip(): text for name, text in cells.items() if text.strip() or name.strip() == "subtitle"}
         try:
             for name in row.keys() & {"history", "chain"}:
-                row[name] = json.loads(row[name])
+                row[name] = _json(row[name])
             for name in row.keys() & set(_NUMBERS):
                 row[name] = float(row[name])
         except ValueError as error:
@@ -252,6 +270,19 @@ def _table(path: Path) -> Iterator[tuple[int, Row | AnnotationError]]:
         if "words" in row:
             row["words"] = list(words_of(row["words"].replace("|", ",")))
         yield line, row
+
+
+def _json(text: str) -> Any:
+    """The value; `ValueError` also where it is nested too deeply, or has half of a surrogate pair: no file can take that text."""
+    try:
+        value = json.loads(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"not valid Unicode: {error.object[error.start]!r} is half of a surrogate pair") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return value
 
 
 @dataclass

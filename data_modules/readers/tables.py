@@ -11,6 +11,8 @@ from pathlib import Path
 
 from data_modules.readers.annotation import AnnotationError, Fault
 
+_MARKS = {";": "semicolons (;)", "\t": "tabs", ",": "commas"}
+
 
 def rows_of(
     path: Path, *, delimiter: str = ",", columns: Sequence[str] = ()
@@ -20,11 +22,13 @@ def rows_of(
     In the place of a row that has not as many fields as the header stands the error.
 
     Raises:
-        AnnotationError: the file lacks one of `columns`.
+        AnnotationError: the file lacks one of `columns`, or is separated by something else.
         FileNotFoundError: no such file.
     """
     table = cells_of(path, delimiter=delimiter)
     _, header = next(table, (1, []))
+    if len(header) == 1 and (other := next((name for mark, name in _MARKS.items() if mark in header[0]), "")):
+        raise AnnotationError(path, 1, f"separated by {other}? Use {_MARKS[delimiter]} in a {path.suffix} file")
     if missing := [column for column in columns if column not in header]:
         raise AnnotationError(path, 1, f"no column {missing}; the file has {header}", Fault.MISSING_FIELD)
     for line, cells in table:

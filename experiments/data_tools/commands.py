@@ -39,7 +39,7 @@ def list_datasets(
     from data_modules.listing import look_for
     from experiments.data_tools.tables import print_presence
 
-    place = data_root(root, preset)
+    place = data_root(root, preset, may_lack=True)
     found = look_for(place)
     if as_json:
         typer.echo(json.dumps({"root": str(place), "datasets": [one.as_json() for one in found]}, ensure_ascii=False, indent=1))
@@ -99,12 +99,15 @@ def show(
     preset: Preset = "tiny",
     split: Annotated[str, typer.Option(help="train, validation, test or all")] = "all",
     layout: Layout = None,
-    out: Annotated[Path | None, typer.Option(help="the PNG; outputs/data/NAME/ID.png by default")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="the PNG, or an existing folder for it; outputs/data/NAME/ID.png by default")
+    ] = None,
 ) -> None:
-    """One sample as text, and a picture of its frames and its sound over time."""
+    """One sample as text, and a picture of its frames and its sound over time. Exit status 1: some of it cannot be read."""
     from experiments.data_tools.sample import show_sample
 
-    show_sample(known_name(name), sample, data_root(root, preset), split=split, layout=layout, out=out)
+    whole = show_sample(known_name(name), sample, data_root(root, preset), split=split, layout=layout, out=out)
+    raise typer.Exit(int(not whole))
 
 
 @data_app.command("fixture")
@@ -157,13 +160,28 @@ def pages(
     console.print(f"{len(written)} pages in {out}", soft_wrap=True)
 
 
-def data_root(root: Path | None, preset: str) -> Path:
-    """Where the data sets lie."""
-    if root is not None:
-        return root
-    from experiments.configuration import read_config
+def data_root(root: Path | None, preset: str, *, may_lack: bool = False) -> Path:
+    """Where the data sets lie.
 
-    return Path(read_config(preset).data.root)
+    Args:
+        may_lack: the preset's own need not be there yet.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        NotADirectoryError: it is a file.
+    """
+    given = root is not None
+    if root is None:
+        from experiments.configuration import read_config
+
+        root = Path(read_config(preset).data.root)
+    if root.is_dir() or (may_lack and not given and not root.exists()):
+        return root
+    if root.exists():
+        raise NotADirectoryError(f"data root {root} is a file; give the folder that holds a folder for each data set")
+    raise FileNotFoundError(
+        f"data root {root} does not exist; `--root DIR` names another, `nano-emox data make` writes a synthetic one"
+    )
 
 
 def known_name(name: str) -> str:

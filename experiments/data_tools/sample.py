@@ -20,9 +20,14 @@ from experiments.data_tools.sample_picture import draw_sample
 from experiments.logs import console
 from nano_emox.config import ConfigError
 
+LONGEST = 2_000  # characters of a field that are printed
 
-def show_sample(name: str, sample_id: str | None, root: Path, *, split: str, layout: str | None, out: Path | None) -> None:
-    """Print the sample and draw it.
+
+def show_sample(name: str, sample_id: str | None, root: Path, *, split: str, layout: str | None, out: Path | None) -> bool:
+    """Print the sample and draw it; whether all of its media could be read.
+
+    Args:
+        out: the picture's file, or an existing folder for it.
 
     Raises:
         ConfigError: no such sample or split; the message names the nearest ids, or says what is wrong with that entry.
@@ -40,12 +45,17 @@ def show_sample(name: str, sample_id: str | None, root: Path, *, split: str, lay
     for field in fields(Sample):
         value = getattr(sample, field.name)
         if value is not None and value != () and value != {}:
-            table.add_row(field.name, Text(as_text(value)))
+            text = as_text(value)
+            left_out = f" … ({len(text) - LONGEST:,} characters left out)" if len(text) > LONGEST else ""
+            table.add_row(field.name, Text(text[:LONGEST] + left_out))
     console.print(table)
-    path = out or Path("outputs/data") / folder_of(name) / (re.sub(r"[^\w.-]+", "_", sample.id)[:100] + ".png")
-    for remark in draw_sample(sample, path):
+    picture = re.sub(r"[^\w.-]+", "_", sample.id)[:100] + ".png"
+    path = out / picture if out and out.is_dir() else out or Path("outputs/data") / folder_of(name) / picture
+    remarks = draw_sample(sample, path)
+    for remark in remarks:
         console.print(Text(f"✗ {remark}", style="red"), soft_wrap=True)
     console.print(f"picture: {path}", soft_wrap=True, markup=False)
+    return not remarks
 
 
 def as_text(value: Any) -> str:

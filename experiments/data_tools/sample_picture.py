@@ -41,7 +41,7 @@ def draw_sample(sample: Sample, path: Path) -> list[str]:
     _draw_frames(above_axes, frames, no_frames, seconds)
     _draw_sound(below, sound, no_sound, seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    figure.savefig(path, format="png")  # whatever its name ends in
     return [str(error) for error in (no_frames, no_sound) if error is not None and error.reason not in ABSENT]
 
 
@@ -88,7 +88,8 @@ def _title(sample: Sample) -> list[str]:
     span = sample.media.span
     part = f"   ({span[0]:.2f} to {span[1]:.2f} s of its file)" if span else ""
     lines = [f"{sample.dataset} / {sample.id}{part}", "; ".join(label for label in labels if label)]
-    return [line for line in (*lines, *textwrap.wrap(says, 130, max_lines=2, placeholder=" …")) if line]
+    spoken = textwrap.wrap(says[:1000], 130, max_lines=2, placeholder=" …")
+    return [line if len(line) <= 160 else f"{line[:158]} …" for line in (*lines, *spoken) if line]
 
 
 def _draw_frames(axes: Axes, frames: Tensor | None, lacks: MediaError | None, seconds: float) -> None:

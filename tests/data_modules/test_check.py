@@ -20,9 +20,12 @@ from data_modules.checking.files import FileJob, check_file, job_of
 from data_modules.checking.histogram import bin_width, histogram
 from data_modules.checking.ledger import Ledger
 from data_modules.checking.workers import check_in_processes
+from data_modules.datasets import load_samples
 from data_modules.fixtures.catalogue import FIXTURES, write_fixture
 from data_modules.fixtures.fixture import Folder, tone
+from data_modules.inputs import MediaInputs
 from data_modules.listing import look_for
+from data_modules.media import MediaError
 
 MELD = "MER-UniBench/meld-process"
 
@@ -113,7 +116,48 @@ def test_one_content_under_two_ids_is_found_and_is_a_leak_between_train_and_test
     assert [(one.kind, set(one.clips), one.leak) for one in checked.duplicates] == [
         ("content", {"train/train_twin", "test/good", "test/copy"}, True)
     ]
-    assert any("one content in train and in another split" in sentence for sentence in checked.wrong)
+    (sentence,) = [sentence for sentence in checked.wrong if "another split" in sentence]
+    assert sentence == "one clip is both in train and in another split, e.g. train/train_twin is test/good"
+
+
+def test_one_file_or_one_span_of_it_named_in_train_and_in_test_is_a_leak(tmp_path):
+    Folder(tmp_path).video("a.mp4")
+    rows = [
+        {"id": "whole", "video": "a.mp4"},
+        {"id": "whole again", "video": "a.mp4", "split": "test"},
+        {"id": "part", "video": "a.mp4", "start": 0, "end": 1},
+        {"id": "part again", "video": "a.mp4", "start": 0, "end": 1, "split": "test"},
+        {"id": "other part", "video": "a.mp4", "start": 1, "end": 2, "split": "test"},
+        {"id": "nothing", "video": "missing.mp4"},
+        {"id": "nothing again", "video": "missing.mp4", "split": "test"},
+    ]
+    Folder(tmp_path).text("list.jsonl", "\n".join(json.dumps({**row, "label": "calm"}) for row in rows))
+    check = check_dataset("generic:list.jsonl", tmp_path)
+    assert [(one.kind, one.clips, one.leak) for one in check.duplicates] == [
+        ("content", ("train/whole", "test/whole again"), True),
+        ("content", ("train/part", "test/part again"), True),
+    ]
+    assert "2 clips are both in train and in another split, e.g. train/whole is test/whole again" in check.wrong
+
+
+def test_a_span_that_ends_beyond_its_file_is_truncated_for_the_check_and_for_who_reads_it(tmp_path):
+    Folder(tmp_path).video("a.mp4")  # 2.00 s of picture, 2.06 s of sound
+    Folder(tmp_path).images("frames")
+    spans = {"whole": (1, 2), "a little late": (1, 2.3), "picture too short": (1, 2.42), "beyond": (1, 4), "behind": (2.5, 3)}
+    rows = [{"id": name, "video": "a.mp4", "start": start, "end": end} for name, (start, end) in spans.items()]
+    rows.append({"id": "images", "video": "frames", "start": 0, "end": 1})
+    Folder(tmp_path).text("list.jsonl", "\n".join(json.dumps({**row, "label": "calm"}) for row in rows))
+    samples = load_samples("generic:list.jsonl", tmp_path, "train")
+    broken = {}
+    for sample in samples:
+        try:
+            MediaInputs(frames=2, size=32, resampler="ffmpeg")(sample)
+        except MediaError as error:
+            broken[sample.id] = error.reason.value
+    late = dict.fromkeys(("picture too short", "beyond", "behind"), "truncated")
+    assert broken == {**late, "images": "unreadable"}
+    checked = split_of(check_dataset("generic:list.jsonl", tmp_path), "train")
+    assert {one.where: one.reason for one in checked.broken} == broken
 
 
 def test_balance_and_durations_are_of_what_is_there(checked):

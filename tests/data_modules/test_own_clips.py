@@ -76,6 +76,13 @@ def test_the_page_names_every_field():
 GOOD = {"video": "a.mp4", "label": "calm"}
 WRONG: list[tuple[dict[str, Any] | str, Fault, str]] = [
     ('{"video": "b.mp4", "label"', Fault.MALFORMED, "not JSON: .* at column"),
+    ('{"video": "b.mp4", "label": "calm", "subtitle": "\\ud800"}', Fault.MALFORMED, "not valid Unicode: .* surrogate"),
+    ('{"video": "b.mp4", "label": "calm", "score": 1' + "0" * 400 + "}", Fault.MALFORMED, "not of the expected form"),
+    ("[" * 100_000, Fault.MALFORMED, "nested too deeply"),
+    ({"video": "b.mp4", "lable": "calm"}, Fault.MALFORMED, "field 'lable' is unknown; did you mean 'label'"),
+    ({"video": "b\0.mp4", "label": "calm"}, Fault.MALFORMED, "'video' has a NUL character"),
+    ({"video": "b.mp4", "label": ""}, Fault.MISSING_FIELD, "answers no task"),
+    ({"video": "b.mp4", "label": "calm", "tasks": 3}, Fault.MALFORMED, "not of the expected form"),
     ("[1]", Fault.MALFORMED, "expected an object, found a list"),
     ({"label": "calm"}, Fault.MISSING_FIELD, "neither a video nor an audio"),
     ({"video": "b.mp4"}, Fault.MISSING_FIELD, "answers no task"),
@@ -88,6 +95,7 @@ WRONG: list[tuple[dict[str, Any] | str, Fault, str]] = [
     ('{"video": "b.mp4", "score": NaN}', Fault.MALFORMED, "'score' has to be a number"),
     ({"video": "b.mp4", "score": 4, "score_max": 3}, Fault.OUT_OF_RANGE, "score 4 is outside"),
     ({"video": "b.mp4", "label": "calm", "start": 1}, Fault.MISSING_FIELD, "only one of start and end"),
+    ({"audio": "b.wav", "label": "calm", "start": 1, "end": 2}, Fault.MALFORMED, "start and end are times in a video"),
     ({"video": "b.mp4", "label": "calm", "start": 2, "end": 1}, Fault.MALFORMED, "0 <= start < end"),
     ({"video": "b.mp4", "label": "calm", "split": "dress rehearsal"}, Fault.NO_SPLIT, "'dress rehearsal' is none of"),
     ({"video": "b.mp4", "response": "hm", "history": [{"text": "hi"}]}, Fault.MISSING_FIELD, "no field 'role'"),
@@ -117,10 +125,26 @@ def test_what_is_wrong_is_said_with_its_line_and_the_others_are_read(
     assert re.search(rf"list\.jsonl:3: .*{message}", str(error))
 
 
-def test_a_slip_in_a_field_is_an_error_of_the_file(tmp_path: Path):
-    write(tmp_path / "list.jsonl", GOOD, {"video": "b.mp4", "lable": "calm"})
-    with pytest.raises(AnnotationError, match=r"list\.jsonl:2: field 'lable' is unknown; did you mean 'label'"):
-        load_samples("generic:list.jsonl", tmp_path, "train", on_bad="skip")
+def test_a_slip_in_a_header_and_another_separator_are_errors_of_the_file(tmp_path: Path):
+    write(tmp_path / "list.csv", "video,lable", "b.mp4,calm")
+    with pytest.raises(AnnotationError, match=r"list\.csv:1: field 'lable' is unknown; did you mean 'label'"):
+        load_samples("generic:list.csv", tmp_path, "train", on_bad="skip")
+    write(tmp_path / "list.csv", "video;label", "b.mp4;calm")
+    with pytest.raises(AnnotationError, match=r"list\.csv:1: separated by semicolons \(;\)\? Use commas"):
+        of(tmp_path, "list.csv")
+
+
+def test_an_empty_list_says_so(tmp_path: Path):
+    write(tmp_path / "list.jsonl", "")
+    with pytest.raises(AnnotationError, match="the list is empty"):
+        of(tmp_path)
+
+
+def test_what_a_rejected_line_leaves_empty_or_cannot_be_written_is_no_class(tmp_path: Path):
+    write(tmp_path / "list.jsonl", GOOD, {"video": "b.mp4", "label": " "}, r'{"video": "c.mp4", "label": "\ud800"}')
+    annotation = read_annotation("generic:list.jsonl", tmp_path, "train")
+    assert [sample.candidates for sample in annotation.samples] == [("calm",)]
+    assert [error.place for error in annotation.rejected] == [2, 3]
 
 
 def test_a_list_has_to_lie_below_the_root_and_have_a_known_ending(tmp_path: Path):

@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 from data_modules.datasets import DATASETS
 from data_modules.fixtures.catalogue import fixtures_of, write_fixture
 from data_modules.fixtures.fixture import Folder
+from data_modules.synthetic.corpus import VERSION
+from experiments.cli import app, main
 from experiments.data_tools.commands import data_app
 from experiments.data_tools.pages import MADE, make_pages
 
@@ -112,6 +114,40 @@ def test_a_data_set_that_is_not_there_or_not_known_is_an_error_that_helps(tmp_pa
     assert "MER-UniBench" in str(absent.exception)
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("list --root {none}", "none does not exist"),
+        ("overlap --root {none}", "none does not exist"),
+        ("check MELD --root {none}", "none does not exist"),
+        ("check all --root {file}", "file is a file; give the folder"),
+        ("check CAER --root {caer} --layout orginal", "CAER has no layout 'orginal'; it has ['original']"),
+        ("check generic:/tmp/list.jsonl --root {caer}", "goes the path of a list below the data root"),
+        ("check generic: --root {caer}", "goes the path of a list below the data root"),
+        ("check CAER --root {caer} --workers 1 --out {file}/out", "file/out/CAER: Not a directory"),
+        ("fixture CAER {file}", "file: Not a directory"),
+        ("make data.root={caer}", "exists and is no synthetic corpus"),
+    ],
+)
+def test_an_error_of_use_is_one_line_and_exit_status_2(caer, tmp_path, monkeypatch, capsys, line: str, message: str):
+    (tmp_path / "file").write_text("")
+    words = line.format(none=tmp_path / "none", file=tmp_path / "file", caer=caer).split()
+    monkeypatch.setattr(sys, "argv", ["nano-emox", "data", *words])
+    with pytest.raises(SystemExit) as exit_of:
+        main()
+    printed = capsys.readouterr().out
+    assert exit_of.value.code == 2
+    assert message in printed
+    assert printed.count("\n") == 1
+
+
+def test_make_says_what_there_is_in_a_sentence(tmp_path):
+    made = {"version": VERSION, "seed": 3, "clips": 20, "recordings": 1101, "sizes": {"CAER": 20}, "megabytes": 7.2}
+    (tmp_path / "manifest.json").write_text(json.dumps(made))
+    result = CliRunner().invoke(app, ["data", "make", f"data.root={tmp_path}", "data.clips=20", "seed=3"])
+    assert said(result) == f"synthetic corpus was there already: 1,101 clips, 7 MB, seed 3, in {tmp_path}"
+
+
 def test_show_prints_every_field_and_draws_frames_and_sound(sound_and_whole, tmp_path):
     result = run("show", "CAER", "--root", sound_and_whole, "--out", tmp_path / "clip.png")
     assert result.exit_code == 0, result.output
@@ -129,9 +165,24 @@ def test_show_names_the_nearest_ids_and_says_what_is_wrong_with_a_clip(caer, tmp
     typo = run("show", "CAER", "train/Angr/0001", "--root", caer)
     assert "train/Anger/0001" in str(typo.exception)
     broken = run("show", "CAER", "train/Anger/0002", "--root", caer, "--out", tmp_path / "broken.png")
-    assert broken.exit_code == 0
+    assert broken.exit_code == 1
     assert "empty: the file has 0 bytes" in said(broken)
     assert (tmp_path / "broken.png").is_file()
+
+
+def test_show_prints_no_control_character_shortens_long_texts_and_writes_into_a_folder(tmp_path):
+    clip = Folder(tmp_path / "data").video("a.mp4")
+    text = "\x1b[2J\x9b31mred \x07" + "word " * 200_000
+    (clip.parent / "list.jsonl").write_text(json.dumps({"video": "a.mp4", "label": "joy", "subtitle": text}) + "\n")
+    (tmp_path / "out").mkdir()
+    result = run("show", "generic:list.jsonl", "--root", clip.parent, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", result.output)
+    assert "[2J31mred word" in said(result)
+    assert f"({len(text) - 2000:,} characters left out)" in said(result)
+    assert len(result.output) < 10_000
+    assert f"picture: {tmp_path / 'out/a.png'}" in said(result)
+    assert (tmp_path / "out/a.png").is_file()
 
 
 def test_fixture_writes_a_layout_says_what_is_wrong_on_purpose_and_overwrites_nothing(tmp_path):
