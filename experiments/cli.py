@@ -304,6 +304,7 @@ def _errors_of_use() -> tuple[type[Exception], ...]:
         "data_modules.containers": "MediaError",
         "data_modules.readers.annotation": "AnnotationError",
         "data_modules.features": "DamagedShard",
+        "data_modules.inputs": "NotExtracted",
         "data_modules.workers": "WorkerError",
         "callbacks.accounting": "AccountingError",
         "callbacks.stability": "NonFiniteError",
