@@ -307,6 +307,7 @@ def _errors_of_use() -> tuple[type[Exception], ...]:
         "data_modules.inputs": "NotExtracted",
         "data_modules.workers": "WorkerError",
         "callbacks.accounting": "AccountingError",
+        "lightning.fabric.utilities.exceptions": "MisconfigurationException",
         "callbacks.stability": "NonFiniteError",
         "nano_emox.checkpoint_io": "CheckpointError",
         "nano_emox.batch": "OverlongError",
