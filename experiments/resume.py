@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from callbacks.resume import changes, generations
 from data_modules.curriculum import CurriculumDataModule
 from data_modules.durable import sweep
 from data_modules.module import AffectDataModule
+from experiments.accounting import AccountFile, read_accounts
 from experiments.assembly import checkpoints_of
 from experiments.logs import console
 from nano_emox.checkpoint_io import CheckpointError, read_checkpoint
@@ -63,17 +65,31 @@ def tidy(directory: Path) -> None:
 
 
 def start_over(config: ExperimentConfig, stage: str, phases: Sequence[str]) -> None:
-    """Move a stage's state, and the results of its phases, to `<output>/aside/<number>`, and say so."""
+    """Move a stage's state, and the results of its phases, to `<output>/aside/<number>`, and say so.
+
+    The records of the whole directory go along where every phase starts over, the id of its W&B run among them. Otherwise they
+    stay, as they are of other stages too, with copies aside; rows of `accounting.jsonl` that are of these phases go.
+    """
     output = Path(config.output)
     logs = output / "logs" / stage
     old = [path for path in (resume_directory(config, stage), logs, *checkpoints_of(config, phases)) if path.exists()]
-    if not old:
+    accounts = AccountFile(output / "accounting.jsonl")
+    records = [p for p in (accounts.path, *(output / name for name in ("config.yaml", "nonfinite.jsonl"))) if p.exists()]
+    if not old and not any(row["phase"] in phases for row in read_accounts(accounts.path)):
         return
+    whole = set(phases) == set(config.phases)
+    if whole:
+        old += [*records, *output.glob("wandb_run.json")]
     aside = next(path for n in range(1, 10_000) if not (path := output / "aside" / str(n)).exists())
     for path in old:
         target = aside / path.relative_to(output)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
+    if not whole:
+        aside.mkdir(parents=True, exist_ok=True)
+        for path in records:
+            shutil.copy2(path, aside)
+        accounts.drop(phases)
     console.print(f"starting over; what was there is in {aside}", markup=False, soft_wrap=True)
 
 

@@ -97,11 +97,14 @@ def test_fresh_starts_over_and_moves_the_old_state_aside(cut, whole, make_run, t
     run = copy_of(cut, make_run, tmp_path / "run")
     run.draws.unlink()
     old = sorted(path.name for path in run.checkpoints())
+    (run.output / "wandb_run.json").write_text('{"id": "old"}')
     life = run.finish("--fresh")
     assert "starting over" in life.said
     aside = run.output / "aside" / "1"
     assert sorted(path.name for path in (aside / "resume" / "p2e").iterdir()) == old
     assert (aside / "phase1_speech.safetensors").is_file()
+    assert {"config.yaml", "accounting.jsonl", "wandb_run.json"} <= {path.name for path in aside.iterdir()}
+    assert not (run.output / "wandb_run.json").exists()
     assert run.drawn()[0]["batch"] == 0
     assert_same(run, whole)
     record(
