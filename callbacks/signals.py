@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -26,7 +26,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from callbacks.ranks import largest
-from callbacks.resume import Generations, last_batch
+from callbacks.resume import Generations, generations, last_batch
 
 WATCHED = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name))
 
@@ -40,10 +40,11 @@ class StopOnSignal(Callback):
     Args:
         generations: takes the checkpoint.
         patience: seconds from the signal that validation may still take.
+        say: told, on rank 0, what was saved.
     """
 
-    def __init__(self, generations: Generations, patience: float = 20.0) -> None:
-        self.generations, self.patience = generations, patience
+    def __init__(self, generations: Generations, patience: float = 20.0, say: Callable[[str], None] = print) -> None:
+        self.generations, self.patience, self.say = generations, patience, say
         self.received: signal.Signals | None = None
         self.received_at = 0.0
         self.training = False
@@ -77,19 +78,20 @@ class StopOnSignal(Callback):
     def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:
         alone = trainer.world_size == 1  # of several ranks, one that left would leave the others waiting
         if alone and self.received and time.monotonic() - self.received_at > self.patience:
+            self.say(f"{self.received.name}: validation was given up; the same command goes on from the newest checkpoint")
             raise SystemExit(128 + self.received)
 
     # Saved is at a batch's end, left at the next thing that begins: in between, loggers take the batch's values.
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
-        self._leave()
+        self._leave(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._leave()
+        self._leave(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.training = False
-        self._leave()
+        self._leave(trainer)
 
     def _listen(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -119,8 +121,11 @@ class StopOnSignal(Callback):
             self.generations.save(trainer)
             self._leaving = signal.Signals(number)
 
-    def _leave(self) -> None:
+    def _leave(self, trainer: Trainer) -> None:
         if self._leaving is not None:
+            if trainer.is_global_zero:
+                newest = generations(self.generations.directory)[0]
+                self.say(f"{self._leaving.name}: saved {newest}; the same command goes on from there")
             if self._leaving.name == "SIGUSR1":
                 requeue()
             raise SystemExit(128 + self._leaving)

@@ -7,6 +7,7 @@ a clip does not have is left out of the dictionary; it is not filled with zeros.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -99,20 +100,34 @@ class MediaInputs:
         return f"clips={self.clips} seconds={self.seconds} rate=16000 spread={self.spread}{resampler}"
 
 
+class NotExtracted(LookupError):
+    """More clips than may be skipped are not in the feature store; the message has the numbers, and what fills it."""
+
+
 class StoredFeatures:
     """Reads features instead of media.
 
     Args:
         spaces: of the towers, e.g. `{"visual": store.space("visual", fingerprint), "speech": ...}`.
         keys: addresses of clips; give one with a cache file, so that files are not read again to find their features.
+        unreadable: why extraction could not read a clip, by address: its `MediaError` has that reason.
+        max_missing: the fraction of samples that `prepare` may find without features, beside the unreadable ones; None is
+            any number, and each is reported, or raised, when it is drawn.
 
     Raises:
         MediaError: from a call: `not_extracted`, or the clip has none of the towers' modalities.
     """
 
-    def __init__(self, spaces: Mapping[str, FeatureSpace], keys: ContentKeys | None = None) -> None:
+    def __init__(
+        self,
+        spaces: Mapping[str, FeatureSpace],
+        keys: ContentKeys | None = None,
+        unreadable: Mapping[str, str] = MappingProxyType({}),
+        max_missing: float | None = None,
+    ) -> None:
         self.spaces = dict(spaces)
         self.keys = keys if keys is not None else ContentKeys()
+        self.unreadable, self.max_missing = dict(unreadable), max_missing
 
     def __call__(self, sample: Sample) -> dict[str, Tensor]:
         key = self.keys(sample.media)
@@ -121,6 +136,9 @@ class StoredFeatures:
         features: dict[str, Tensor] = {}
         for tower, space in self.spaces.items():
             if key not in space:
+                if key in self.unreadable:
+                    hint = f"{sample.dataset}/{sample.id} could not be read when features were extracted"
+                    raise MediaError(path, Reason(self.unreadable[key]), hint)
                 hint = f"{tower}: {sample.dataset}/{sample.id} is not in {space.directory}; run `make features`"
                 raise MediaError(path, Reason.NOT_EXTRACTED, hint)
             features |= space.read(key)
@@ -133,17 +151,26 @@ class StoredFeatures:
 
         Raises:
             DamagedShard: a shard is not what was written.
+            NotExtracted: more samples than `max_missing` allows have no features.
         """
-        found = set()
+        found = []
         for sample in samples:
             try:
-                found.add(self.keys(sample.media))
+                found.append(self.keys(sample.media))
             except MediaError:
                 continue  # it will be reported, or raised, when the sample is drawn
         self.keys.save()
         for space in self.spaces.values():
             space.refresh()
-            space.require(found)
+        missing = sum(any(key not in s for s in self.spaces.values()) and key not in self.unreadable for key in found)
+        if self.max_missing is not None and missing > self.max_missing * len(found):
+            where = next(iter(self.spaces.values())).directory.parent
+            raise NotExtracted(
+                f"{missing} of {len(found)} clips are not in the feature store {where};"
+                " `make features` or `nano-emox features`, with the same settings, extracts them"
+            )
+        for space in self.spaces.values():
+            space.require(set(found))
 
 
 def _absent(error: MediaError) -> MediaError:

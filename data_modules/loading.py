@@ -103,7 +103,7 @@ class SkipReport:
             raise RuntimeError(f"{self.seen} draws seen + {self.skipped} skipped {self.counts} is not {self.listed} listed")
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row for every reason, e.g. for `pandas.DataFrame(report.rows())`.
+        """One row for every reason, e.g. for `pandas.DataFrame(report.rows())`, and one for what was substituted.
 
         Returns:
             `stage` (annotation or media), `of` (`dataset/split` of an annotation), `reason`, `count` (entries or draws), and
@@ -117,6 +117,8 @@ class SkipReport:
         for reason, messages in sorted(self.reasons.items()):
             count = self.counts.get(reason, 0)
             rows.append({"stage": "media", "of": "", "reason": reason, "count": count, "samples": dict(messages)})
+        if self.substituted:
+            rows.append({"stage": "media", "of": "", "reason": "substituted", "count": self.substituted, "samples": {}})
         return rows
 
     def as_dict(self) -> dict[str, Any]:
@@ -140,8 +142,12 @@ class SkipReport:
         for name, each in self.annotations.items():
             if each.rejected:
                 lines.append(f"{name}: {each.listed} entries listed, {len(each.samples)} read, {len(each.rejected)} rejected")
-        lines.append(f"{self.seen} draws, {self.skipped or 'none'} skipped" + (":" if self.skipped else ""))
+        instead = f", {self.substituted} substituted" if self.substituted else ""
+        counts = f"{self.seen} seen, {self.skipped or 'none'} skipped (of {self.listed} drawn){instead}"
+        lines.append(counts + (":" if self.skipped else ""))
         for row in self.rows():
+            if row["reason"] == "substituted":
+                continue
             first = list(row["samples"])
             what = (
                 f"{row['of']} {row['reason']}: {len(first)} entries" if row["of"] else f"{row['reason']}: {len(first)} clip(s)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,15 @@ class AccountFile:
     def __call__(self, row: dict[str, Any]) -> None:
         """Write a row, in place of an earlier one of the same epoch."""
         rows = [known for known in read_accounts(self.path) if any(known[name] != row[name] for name in _KEY)]
-        write_atomically(self.path, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in [*rows, row]))
+        self._write([*rows, row])
+
+    def drop(self, phases: Collection[str]) -> None:
+        """Forget the rows of these phases."""
+        if rows := read_accounts(self.path):
+            self._write([row for row in rows if row["phase"] not in phases])
+
+    def _write(self, rows: Iterable[dict[str, Any]]) -> None:
+        write_atomically(self.path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def read_accounts(path: Path) -> list[dict[str, Any]]:

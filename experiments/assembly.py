@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -137,20 +138,37 @@ def spaces_of(config: ExperimentConfig, modalities: Collection[str]) -> dict[str
     return {name: store.space(name, f"{fingerprint} {media.recipe(MEDIA_OF[name])}") for name, fingerprint in known.items()}
 
 
+def unreadable_file(config: ExperimentConfig) -> Path:
+    """What extraction could not read, and why: address -> reason."""
+    return Path(config.cache) / "unreadable.json"
+
+
+def read_unreadable(config: ExperimentConfig) -> dict[str, str]:
+    """The content of that file; empty where there is none."""
+    file = unreadable_file(config)
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
 def make_inputs(config: ExperimentConfig, modalities: Collection[str]) -> InputReader:
     """Stored features, or media for online encoders, as `data.features` says."""
     return inputs_of_phases(config, {"": modalities})[""]
 
 
-def inputs_of_phases(config: ExperimentConfig, phases: Mapping[str, Collection[str]]) -> dict[str, InputReader]:
-    """What each of several phases reads, by the modalities that it shows; a tower is looked at once for all of them."""
+def inputs_of_phases(
+    config: ExperimentConfig, phases: Mapping[str, Collection[str]], max_missing: float | None = None
+) -> dict[str, InputReader]:
+    """What each of several phases reads, by the modalities that it shows; a tower is looked at once for all of them.
+
+    Args:
+        max_missing: see `StoredFeatures`.
+    """
     if config.data.features == "online":
         return {name: media_inputs(config, modalities) for name, modalities in phases.items()}
     needed = {name: set(shown) | ({"visual", "speech"} if "fusion" in shown else set()) for name, shown in phases.items()}
     spaces = spaces_of(config, [name for name in TOWERS if name in set().union(*needed.values())])
-    keys = content_keys(config)
+    keys, unreadable = content_keys(config), read_unreadable(config)
     return {
-        phase: StoredFeatures({name: space for name, space in spaces.items() if name in wanted}, keys)
+        phase: StoredFeatures({name: space for name, space in spaces.items() if name in wanted}, keys, unreadable, max_missing)
         for phase, wanted in needed.items()
     }
 
@@ -176,7 +194,8 @@ def make_data(config: ExperimentConfig, phases: Iterable[Phase], prompts: Prompt
     """One data module per phase, behind one door."""
     members = {}
     phases = list(phases)
-    inputs = inputs_of_phases(config, {phase.name: config.phases[phase.name].modalities for phase in phases})
+    modalities = {phase.name: config.phases[phase.name].modalities for phase in phases}
+    inputs = inputs_of_phases(config, modalities, config.data.max_skipped if config.data.on_bad == "skip" else 0.0)
     samples = {phase.name: phase_samples(config, config.phases[phase.name]) for phase in phases}
     if config.data.overlap != "ignore":
         found = find_overlap(config, {name: own for train, _ in samples.values() for name, own in train.items()})

@@ -24,7 +24,7 @@ from data_modules.extraction import ClipDataModule, Medium, clips_of
 from data_modules.features import FeatureSpace
 from data_modules.loading import SkipReport
 from data_modules.record import Sample
-from experiments.assembly import content_keys, found_datasets, media_inputs, space_of
+from experiments.assembly import content_keys, found_datasets, media_inputs, read_unreadable, space_of, unreadable_file
 from experiments.logs import console
 from experiments.progress import ClipProgress
 from nano_emox.backbones import load_towers
@@ -80,6 +80,9 @@ def extract(config: ExperimentConfig, verify: bool = False) -> Path:
     table = Table("towers", "clips", "new", "without", "unreadable", "clips/s", title="Feature store", title_justify="left")
     report: dict[str, Any] = {}
     problems: list[str] = []
+    address = {f"{clip.sample.dataset}/{clip.sample.id}": clip.key for clip in clips}
+    known = set(address.values())
+    reasons = {key: reason for key, reason in read_unreadable(config).items() if key not in known}
     if missing.skipped:
         report["missing"] = missing.as_dict()["samples"]
         if missing.skipped > config.data.max_skipped * len(samples):
@@ -109,6 +112,7 @@ def extract(config: ExperimentConfig, verify: bool = False) -> Path:
         ranks = gather((data.skips.as_dict(), len(data.absent)))  # and none goes on before all have written
         counts = added(counts for counts, _ in ranks)
         skipped, absent = counts["samples"], sum(number for _, number in ranks)
+        reasons |= {address[name]: reason for reason, names in skipped.items() for name in names}
         report[medium] = {
             "towers": list(group), "clips": len(clips), "new": len(data.clips), "absent": absent, "skipped": skipped
         }  # fmt: skip
@@ -125,6 +129,7 @@ def extract(config: ExperimentConfig, verify: bool = False) -> Path:
     target = Path(config.output) / "features.json"
     if trainer.is_global_zero:
         console.print(table)
+        write_atomically(unreadable_file(config), json.dumps(reasons))
         write_atomically(target, json.dumps(report, indent=2, ensure_ascii=False))
     if problems:
         raise AccountingError("\n".join(problems))

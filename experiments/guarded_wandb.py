@@ -22,7 +22,7 @@ _KEPT = 200_000  # rows that a second start can repeat
 
 
 class GuardedWandbLogger(WandbLogger):
-    """A `WandbLogger` whose failures cost the run nothing.
+    """A `WandbLogger` whose failures cost the run nothing. A run that logs nothing, because it was refused, starts no W&B run.
 
     Args:
         start: begins the W&B run, online or offline, and returns it.
@@ -38,11 +38,8 @@ class GuardedWandbLogger(WandbLogger):
         self._calls: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.Queue(_WAITING)
         self._rows: deque[tuple[Mapping[str, Any], int | None]] = deque(maxlen=_KEPT)
         self._thread: threading.Thread | None = None
-        try:
-            run = start(online=online)
-        except Exception as error:
-            run = self._restart(error)
-        super().__init__(experiment=run)
+        self._online, self._begun = online, False
+        super().__init__()
 
     @property
     def experiment(self) -> Any:
@@ -50,6 +47,8 @@ class GuardedWandbLogger(WandbLogger):
         return self._experiment if self._experiment is not None else DummyExperiment()
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        if not self._begun:
+            self._begin()
         self._send(self._log, dict(metrics), step)
 
     def log_hyperparams(self, params: Any) -> None:
@@ -63,6 +62,13 @@ class GuardedWandbLogger(WandbLogger):
         self._send(done.set)
         if not self._lost and not done.wait(2 * self._patience):  # W&B itself uploads for `patience`, and then lets go
             self._give_up(f"it has not taken {self._calls.qsize()} calls within {2 * self._patience:g} s")
+
+    def _begin(self) -> None:
+        self._begun = True
+        try:
+            self._experiment = self._start(online=self._online)
+        except Exception as error:
+            self._experiment = self._restart(error)
 
     def _log(self, metrics: Mapping[str, Any], step: int | None) -> None:
         self._rows.append((metrics, step))

@@ -53,8 +53,6 @@ def make_loggers(config: ExperimentConfig, name: str) -> list[Logger]:
         return loggers
     output.mkdir(parents=True, exist_ok=True)
     loggers.append(GuardedWandbLogger(partial(_start, config), online=mode == "online", patience=config.wandb.timeout))
-    if mode == "offline":
-        console.print(f"[dim]W&B is offline; the run lies in {output / 'wandb'} (wandb login, then wandb sync, uploads it)[/]")
     return loggers
 
 
@@ -81,6 +79,8 @@ def _start(config: ExperimentConfig, online: bool) -> Any:
     )
     run.define_metric("p2e/step")
     run.define_metric("*", step_metric="p2e/step")
+    if wandb_mode(config) == "offline":
+        console.print(f"[dim]W&B is offline; the run lies in {output / 'wandb'} (wandb login, then wandb sync, uploads it)[/]")
     return run
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+from rich import box
 from rich.table import Table
 
 from callbacks.curriculum import train_only
@@ -46,11 +47,12 @@ def plan(config: ExperimentConfig, tokens: int | None = None) -> dict[str, Footp
         f"Memory of one training step on one GPU, GB: {config.trainer.precision}, rows of {tokens} tokens"
         + (", layers recomputed" if config.model.gradient_checkpointing else "")
     )  # fmt: skip
-    table = Table(
-        "phase", "rows", "weights", "gradients", "AdamW", "activations", "loss", "total", title=title, title_justify="left"
-    )
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("phase", no_wrap=True, min_width=max(map(len, found)))
+    for part in ("rows", "weights", "gradients", "AdamW", "activations", "loss", "total"):
+        table.add_column(part, justify="right", overflow="fold")
     for size in GPUS:
-        table.add_column(f"rows on {size} GB", justify="right")
+        table.add_column(f"rows on {size} GB", justify="right", overflow="fold")
     for name, one in found.items():
         parts = (one.weights, one.gradients, one.optimizer, one.activations, one.loss, one.total)
         fits = [str(one.largest_batch(size * GB)) for size in GPUS]

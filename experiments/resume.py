@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from callbacks.resume import changes, generations
 from data_modules.curriculum import CurriculumDataModule
 from data_modules.durable import sweep
 from data_modules.module import AffectDataModule
+from experiments.accounting import AccountFile, read_accounts
 from experiments.assembly import checkpoints_of
 from experiments.logs import console
 from nano_emox.checkpoint_io import CheckpointError, read_checkpoint
@@ -56,6 +60,37 @@ def newest_checkpoint(directory: Path, identity: Mapping[str, str]) -> Path | No
     return None
 
 
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Keep other processes out of a stage's run, by a lock that the kernel releases when this process ends, however it ends.
+
+    A record lock belongs to the process, so loader workers that are forked from it do not hold it on. Beside the directory,
+    because `start_over` moves that. Where files cannot be locked, nothing is.
+
+    Raises:
+        ConfigError: another process trains there; with its id.
+    """
+    path = directory.with_name(f"{directory.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            import fcntl  # not on Windows
+
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            raise ConfigError(
+                f"process {file.read().strip() or '(not said)'} is training in {directory};"
+                " wait for it, stop it, or give another output=DIR"
+            ) from None
+        except (ImportError, OSError):
+            pass
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
 def tidy(directory: Path) -> None:
     """Remove what a killed process left half-written."""
     sweep(directory)
@@ -63,17 +98,31 @@ def tidy(directory: Path) -> None:
 
 
 def start_over(config: ExperimentConfig, stage: str, phases: Sequence[str]) -> None:
-    """Move a stage's state, and the results of its phases, to `<output>/aside/<number>`, and say so."""
+    """Move a stage's state, and the results of its phases, to `<output>/aside/<number>`, and say so.
+
+    The records of the whole directory go along where every phase starts over, the id of its W&B run among them. Otherwise they
+    stay, as they are of other stages too, with copies aside; rows of `accounting.jsonl` that are of these phases go.
+    """
     output = Path(config.output)
     logs = output / "logs" / stage
     old = [path for path in (resume_directory(config, stage), logs, *checkpoints_of(config, phases)) if path.exists()]
-    if not old:
+    accounts = AccountFile(output / "accounting.jsonl")
+    records = [p for p in (accounts.path, *(output / name for name in ("config.yaml", "nonfinite.jsonl"))) if p.exists()]
+    if not old and not any(row["phase"] in phases for row in read_accounts(accounts.path)):
         return
+    whole = set(phases) == set(config.phases)
+    if whole:
+        old += [*records, *output.glob("wandb_run.json")]
     aside = next(path for n in range(1, 10_000) if not (path := output / "aside" / str(n)).exists())
     for path in old:
         target = aside / path.relative_to(output)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
+    if not whole:
+        aside.mkdir(parents=True, exist_ok=True)
+        for path in records:
+            shutil.copy2(path, aside)
+        accounts.drop(phases)
     console.print(f"starting over; what was there is in {aside}", markup=False, soft_wrap=True)
 
 

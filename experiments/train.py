@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.table import Table
 
 from callbacks.accounting import EpochAccounting
-from callbacks.curriculum import P2ECurriculum
+from callbacks.curriculum import P2ECurriculum, Phase
 from callbacks.resume import Generations, RunState
 from callbacks.signals import StopOnSignal
 from callbacks.stability import NonFiniteGuard
@@ -26,7 +27,7 @@ from experiments.loggers import make_loggers
 from experiments.logs import console
 from experiments.plan import out_of_memory_explained
 from experiments.progress import CurriculumProgress
-from experiments.resume import identity_of, newest_checkpoint, resume_directory, start_over, tidy
+from experiments.resume import alone, identity_of, newest_checkpoint, resume_directory, start_over, tidy
 from experiments.strategies import make_strategy
 from nano_emox.batch import Batch
 from nano_emox.checkpoint_io import WEIGHTS, DurableCheckpointIO
@@ -41,7 +42,9 @@ def train(config: ExperimentConfig, *, fresh: bool = False) -> NanoEmoX:
     there is moved aside.
 
     Raises:
-        ConfigError: there is a checkpoint, but of a run with other settings, data or processes; the differences are listed.
+        ConfigError: another process trains the same stage there; or there is a checkpoint, but of a run with other settings,
+            data or processes; the differences are listed.
+        NotExtracted: more clips than `data.max_skipped` allows are not in the feature store.
         NonFiniteError: three steps in a row could not be applied.
         CheckpointError: a checkpoint could not be written or read.
     """
@@ -52,14 +55,14 @@ def train(config: ExperimentConfig, *, fresh: bool = False) -> NanoEmoX:
     output = Path(config.output)
     stage = "p2e" if len(phases) > 1 else names[0]
     directory = resume_directory(config, stage)
-
-    if getattr(rank_zero_only, "rank", 0) == 0:
-        if fresh:
-            start_over(config, stage, names)
-        tidy(directory)
+    first = getattr(rank_zero_only, "rank", 0) == 0
     generations = Generations(directory, config.trainer.checkpoint_every_n_steps)
-    stop = StopOnSignal(generations)
-    with stop.listening():
+    stop = StopOnSignal(generations, say=say_below_the_bar)
+    with stop.listening(), alone(directory) if first else nullcontext():
+        if first:
+            if fresh:
+                start_over(config, stage, names)
+            tidy(directory)
         model = make_model(config, online=config.data.features == "online", init_from=given)
         data = make_data(config, phases, make_prompts(config))
         curriculum = P2ECurriculum(phases, output, seed=config.seed, suffix=WEIGHTS)
@@ -93,12 +96,41 @@ def train(config: ExperimentConfig, *, fresh: bool = False) -> NanoEmoX:
         )
         state.identity = identity_of(config, names, data, given, trainer.world_size)
         checkpoint = None if fresh else newest_checkpoint(directory, state.identity)
+        finished = checkpoint is not None and show_place(checkpoint, phases)
         save(config, output / "config.yaml")
         with out_of_memory_explained(config):
             trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    if trainer.is_global_zero:
+    if trainer.is_global_zero and not finished:
         show_trained(curriculum, model)
     return model
+
+
+def say_below_the_bar(text: str) -> None:
+    """Print a line of its own: a progress bar leaves the cursor at its end."""
+    console.print(f"\n{text}", markup=False, soft_wrap=True)
+
+
+@rank_zero_only
+def _say(text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def show_place(checkpoint: Path, phases: Sequence[Phase]) -> bool:
+    """Say where a run goes on; returns whether nothing is left of it to train."""
+    batches = int(checkpoint.stem.partition("=")[2])
+    for phase in phases:
+        if batches < phase.total_steps:
+            epoch, batch = divmod(batches, phase.steps_per_epoch)
+            _say(
+                f"going on from {checkpoint}: {phase.name}, epoch {epoch + 1} of {phase.epochs},"
+                f" batch {batch + 1} of {phase.steps_per_epoch}"
+            )
+            return False
+        batches -= phase.total_steps
+    _say(
+        f"{', '.join(phase.name for phase in phases)}: finished before ({checkpoint}); nothing is trained. --fresh starts over"
+    )
+    return True
 
 
 def sample_names(batch: Batch) -> list[str]:

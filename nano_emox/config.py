@@ -318,6 +318,13 @@ def _check(config: ExperimentConfig) -> None:
                 raise ConfigError(f"phases.{name}.init_from: no phase {other!r}; there are {', '.join(config.phases)}")
         if phase.epochs < 1 or phase.steps_per_epoch < 1 or phase.batch_size < 1:
             raise ConfigError(f"phases.{name}: epochs, steps_per_epoch and batch_size must be at least 1")
+        if phase.optim.lr <= 0:
+            raise ConfigError(f"phases.{name}.optim.lr: {phase.optim.lr}; a learning rate is above 0")
+        for key in ("min_lr", "warmup_lr", "warmup_steps", "weight_decay"):
+            if (value := getattr(phase.optim, key)) < 0:
+                raise ConfigError(f"phases.{name}.optim.{key}: {value}; it is at least 0")
+        if not all(0 <= beta < 1 for beta in phase.optim.betas):
+            raise ConfigError(f"phases.{name}.optim.betas: {list(phase.optim.betas)}; each is from 0 to below 1")
     if config.trainer.checkpoint_every_n_steps < 0:
         raise ConfigError("trainer.checkpoint_every_n_steps must be at least 0 (0: only at the ends of epochs)")
     if config.data.clips < 1 or config.data.workers < 0:

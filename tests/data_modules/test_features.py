@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from data_modules.features import ContentKeys, FeatureSpace, FeatureStore, content_key
-from data_modules.inputs import StoredFeatures
+from data_modules.inputs import NotExtracted, StoredFeatures
 from data_modules.media import MediaError, Reason
 from data_modules.record import Media, Sample, Task
 
@@ -159,3 +159,22 @@ def test_stored_features_are_the_inputs_of_a_sample(tmp_path: Path, make_wav: Ca
     assert caught.value.reason is Reason.NOT_EXTRACTED
     speech.write({content_key(sample.media): {}})
     assert equal(inputs(sample), record(1))
+
+
+def test_clips_without_features_are_counted_before_any_is_drawn(tmp_path: Path):
+    samples = []
+    for n in range(4):
+        (tmp_path / f"{n}.mp4").write_bytes(bytes([n]))
+        samples.append(Sample(str(n), "toy", "train", (Task.ERI,), Media(video=tmp_path / f"{n}.mp4"), description="x"))
+    keys = [content_key(sample.media) for sample in samples]
+    space = FeatureStore(tmp_path / "store").space("visual", "v")
+    space.write({key: record(1) for key in keys[:2]})
+    StoredFeatures({"visual": space}).prepare(samples)  # each is reported when it is drawn
+    StoredFeatures({"visual": space}, max_missing=0.5).prepare(samples)
+    with pytest.raises(NotExtracted, match=r"2 of 4 clips are not in the feature store .*`nano-emox features`"):
+        StoredFeatures({"visual": space}, max_missing=0.25).prepare(samples)
+    known = StoredFeatures({"visual": space}, unreadable=dict.fromkeys(keys[2:], "empty"), max_missing=0.0)
+    known.prepare(samples)
+    with pytest.raises(MediaError) as caught:
+        known(samples[3])
+    assert caught.value.reason is Reason.EMPTY

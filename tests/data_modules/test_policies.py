@@ -82,6 +82,16 @@ def test_counts_that_do_not_add_up_are_an_error():
         report.check()
 
 
+def test_the_report_says_what_was_seen_of_what_was_drawn_and_what_was_substituted():
+    report = SkipReport(listed=81, seen=57, counts={"missing": 24}, reasons={"missing": {"a/1": "no such file"}})
+    assert str(report).startswith("57 seen, 24 skipped (of 81 drawn):\n")
+    report.substituted = 2
+    assert str(report).startswith("57 seen, 24 skipped (of 81 drawn), 2 substituted:\n")
+    assert report.rows()[-1] | {"samples": {}} == {
+        "stage": "media", "of": "", "reason": "substituted", "count": 2, "samples": {}
+    }  # fmt: skip
+
+
 def test_a_data_set_can_be_divided_anew(tmp_path: Path):
     fixture = next(each for each in FIXTURES if each.dataset == "CREMA-D")
     write_fixture(fixture, tmp_path)

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.assembly import configure
-from experiments.loggers import wandb_mode
+from experiments.loggers import make_loggers, wandb_mode
 
 
 @pytest.mark.parametrize("host", ["api.wandb.ai", "api.forge.coreweave.com", "wandb.example.org"])
@@ -28,3 +28,10 @@ def test_without_a_login_offline_and_the_environment_and_the_configuration_decid
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert wandb_mode(configure("tiny")) == "disabled"
     assert wandb_mode(configure("tiny", ["wandb.mode=online"])) == "online"
+
+
+def test_a_run_that_logs_nothing_starts_no_wandb_run(tmp_path):
+    config = configure("tiny", [f"output={tmp_path}", "wandb.mode=offline"])
+    for logger in make_loggers(config, "p2e"):
+        logger.finalize("failed")
+    assert list(tmp_path.iterdir()) == []

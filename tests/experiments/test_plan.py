@@ -70,6 +70,16 @@ def test_keys_and_values_of_answers(config):
     assert cache_bytes(build(config, "phase3"), 3, 100, torch.float32) == 2 * 4 * 2 * 32 * 3 * 100 * 4
 
 
+@pytest.mark.parametrize("width", ["80", "120"])
+def test_the_table_keeps_the_names_of_phases_whole(width, make_config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", width)
+    config = make_config(tmp_path, "run=[phase1_speech,phase1_visual]")
+    plan(config, tokens=32)
+    said = capsys.readouterr().out
+    assert all(name in said for name in config.run)
+    assert "…" not in said
+
+
 @pytest.mark.slow
 def test_the_paper_preset_is_planned_without_weights(tmp_path, capsys):
     config = configure("paper", [f"backbones.root={tmp_path}"])

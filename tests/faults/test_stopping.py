@@ -1,6 +1,7 @@
 """SIGTERM, SIGINT, and SLURM's warning before the time is up."""
 
 import random
+import re
 import signal
 import time
 
@@ -79,8 +80,13 @@ def test_slurm_puts_the_job_back_in_its_queue_and_it_goes_on(accumulated, make_r
     life.until(lambda: run.draws_so_far() >= 13)
     life.signal(signal.SIGUSR1)
     assert life.wait() == 128 + signal.SIGUSR1, life.said[-3000:]
+    assert f"SIGUSR1: saved {run.checkpoints()[0]}; the same command goes on from there" in life.said.splitlines()
     assert (tmp_path / "asked").read_text() == "requeue 1234\n"
-    run.finish(env=env)
+    life = run.finish(env=env)
+    assert re.search(r"^going on from .*\.ckpt: phase\w+, epoch \d of 2, batch \d of 4$", life.said, re.MULTILINE), life.said
+    life = run.finish(env=env)
+    assert "nothing is trained" in life.said
+    assert "What trained" not in life.said
     assert_same(run, accumulated)
     assert run.draws_so_far() == accumulated.draws_so_far()
     assert (tmp_path / "asked").read_text() == "requeue 1234\n"

@@ -62,6 +62,8 @@ def test_overrides_win_and_are_typed():
         ("run=[phase_2]", "did you mean phase2"),
         ("seed", "not of the form key=value"),
         ("data.features=sometimes", "choose stored or online"),
+        ("phases.phase2.optim.lr=-1", "phases.phase2.optim.lr: -1.0; a learning rate is above 0"),
+        ("phases.phase2.optim.warmup_steps=-1", "phases.phase2.optim.warmup_steps: -1; it is at least 0"),
     ],
 )
 def test_a_wrong_override_names_the_key_and_the_way_out(override, message):
