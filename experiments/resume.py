@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from callbacks.resume import changes, generations
@@ -58,37 +56,6 @@ def newest_checkpoint(directory: Path, identity: Mapping[str, str]) -> Path | No
             )
         return path
     return None
-
-
-@contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Keep other processes out of a stage's run, by a lock that the kernel releases when this process ends, however it ends.
-
-    A record lock belongs to the process, so loader workers that are forked from it do not hold it on. Beside the directory,
-    because `start_over` moves that. Where files cannot be locked, nothing is.
-
-    Raises:
-        ConfigError: another process trains there; with its id.
-    """
-    path = directory.with_name(f"{directory.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            import fcntl  # not on Windows
-
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            file.seek(0)
-            raise ConfigError(
-                f"process {file.read().strip() or '(not said)'} is training in {directory};"
-                " wait for it, stop it, or give another output=DIR"
-            ) from None
-        except (ImportError, OSError):
-            pass
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 def tidy(directory: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from experiments.loggers import make_loggers
 from experiments.logs import console
 from experiments.plan import out_of_memory_explained
 from experiments.progress import CurriculumProgress
-from experiments.resume import alone, identity_of, newest_checkpoint, resume_directory, start_over, tidy
+from experiments.resume import identity_of, newest_checkpoint, resume_directory, start_over, tidy
 from experiments.strategies import make_strategy
 from nano_emox.batch import Batch
 from nano_emox.checkpoint_io import WEIGHTS, DurableCheckpointIO
@@ -42,9 +41,7 @@ def train(config: ExperimentConfig, *, fresh: bool = False) -> NanoEmoX:
     there is moved aside.
 
     Raises:
-        ConfigError: another process trains the same stage there; or there is a checkpoint, but of a run with other settings,
-            data or processes; the differences are listed.
-        NotExtracted: more clips than `data.max_skipped` allows are not in the feature store.
+        ConfigError: there is a checkpoint, but of a run with other settings, data or processes; the differences are listed.
         NonFiniteError: three steps in a row could not be applied.
         CheckpointError: a checkpoint could not be written or read.
     """
@@ -55,14 +52,14 @@ def train(config: ExperimentConfig, *, fresh: bool = False) -> NanoEmoX:
     output = Path(config.output)
     stage = "p2e" if len(phases) > 1 else names[0]
     directory = resume_directory(config, stage)
-    first = getattr(rank_zero_only, "rank", 0) == 0
+
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        if fresh:
+            start_over(config, stage, names)
+        tidy(directory)
     generations = Generations(directory, config.trainer.checkpoint_every_n_steps)
     stop = StopOnSignal(generations, say=say_below_the_bar)
-    with stop.listening(), alone(directory) if first else nullcontext():
-        if first:
-            if fresh:
-                start_over(config, stage, names)
-            tidy(directory)
+    with stop.listening():
         model = make_model(config, online=config.data.features == "online", init_from=given)
         data = make_data(config, phases, make_prompts(config))
         curriculum = P2ECurriculum(phases, output, seed=config.seed, suffix=WEIGHTS)

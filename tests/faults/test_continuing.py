@@ -1,6 +1,5 @@
 """Which run goes on, which is refused, and how one starts over."""
 
-import os
 import shutil
 import signal
 
@@ -92,20 +91,6 @@ def test_a_change_that_keeps_samples_and_arithmetic_goes_on_elsewhere_too(cut, w
         "resume in another directory, with other workers, logging and checkpoint intervals, data and weights moved",
         "phase2", 1, "goes on, bit-equal",
     )  # fmt: skip
-
-
-def test_a_second_process_in_the_same_directory_is_refused_and_a_killed_one_leaves_no_lock(make_run, tmp_path, record):
-    run = make_run(tmp_path / "run")
-    first = run.live("run=[phase1_speech]")
-    first.until(lambda: run.draws_so_far() >= 1)
-    os.kill(first.process.pid, signal.SIGSTOP)  # so that it does not end meanwhile
-    second = run.live("run=[phase1_speech]")
-    assert second.wait() == 2, second.said[-3000:]
-    assert f"process {first.process.pid} is training in" in second.said
-    first.signal(signal.SIGKILL)
-    first.wait()
-    run.finish("run=[phase1_speech]")
-    record("two processes in one directory", "the second while the first trains", 1, "refused, exit 2, with the first's id")
 
 
 def test_fresh_starts_over_and_moves_the_old_state_aside(cut, whole, make_run, tmp_path, record):
