@@ -11,6 +11,7 @@ from torch import nn
 
 from bench.clips import write_clips
 from bench.presets import Row
+from bench.reference import UnreadInputs
 from bench.samples import make_samples
 from bench.setting import Setting
 from bench.timing import Ratio, ratio, round_robin
@@ -25,8 +26,14 @@ READS = 16  # of the store in one call, for every decoded clip
 def measure(setting: Setting, rounds: int) -> Iterator[Ratio]:
     """`data.store`: one item decoded against one item by memory map, both in one process without workers."""
     rows = make_samples([Row(Task.MER, 200, 9)] * len(setting.clips), setting.clips, setting.prompts, ALL)
+    unread = UnreadInputs(setting.preset.model.frame_size)
+
+    def reference() -> None:
+        for item in setting.online(rows):
+            unread(item.inputs)
+
     paths = {
-        "reference": lambda: setting.online(rows),
+        "reference": reference,
         "ours": lambda: [setting.from_store(rows, ALL) for _ in range(READS)],
     }
     taken = round_robin(paths, rounds)

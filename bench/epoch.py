@@ -10,18 +10,18 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from bench.reference import ReferencePath
+from bench.reference import ReferencePath, UnreadInputs
 from bench.timing import Ratio, ratio, round_robin, seconds
 from callbacks.curriculum import P2ECurriculum, train_only
+from data_modules.inputs import MediaInputs
 from data_modules.mixture import Mixture, choose_task
 from data_modules.record import Item, Sample, Task
 from data_modules.synthetic.corpus import write_corpus
@@ -90,24 +90,33 @@ def reference_epoch(config: ExperimentConfig, phase: str, draws: int) -> None:
     for first in which:
         name, index = flat[int(first)]
         batches.append([(name, groups[name][(index + offset) % len(groups[name])]) for offset in range(BATCH)])
-    reader = _Reader(batches, media_inputs(config), tasks)
+    reader = _Reader(batches, media_inputs(config), UnreadInputs(config.model.frame_size), tasks)
     for items in DataLoader(reader, batch_size=None, num_workers=2, multiprocessing_context="fork"):
         path.step(items, optimizer)
 
 
 class _Reader(Dataset[list[Item]]):
-    def __init__(self, batches: Sequence[Sequence[tuple[str, Sample]]], media: Any, tasks: dict[str, Any]) -> None:
-        self.batches, self.media, self.tasks = batches, media, tasks
+    def __init__(
+        self,
+        batches: Sequence[Sequence[tuple[str, Sample]]],
+        media: MediaInputs,
+        unread: UnreadInputs,
+        tasks: Mapping[str, Mapping[Task, float]],
+    ) -> None:
+        self.batches, self.media, self.unread, self.tasks = batches, media, unread, tasks
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, index: int) -> list[Item]:
         torch.set_num_threads(1)
-        return [
-            Item(sample, choose_task(sample, self.tasks.get(name), SEED, 0), 0, self.media(sample))
-            for name, sample in self.batches[index]
-        ]
+        return [self._item(sample, name) for name, sample in self.batches[index]]
+
+    def _item(self, sample: Sample, name: str) -> Item:
+        inputs = self.media(sample)
+        if {"frames", "clips"} <= set(inputs):
+            self.unread(inputs)
+        return Item(sample, choose_task(sample, self.tasks.get(name), SEED, 0), 0, inputs)
 
 
 def _configure(directory: Path, clips: int, steps: int | None, phase: str) -> ExperimentConfig:

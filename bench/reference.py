@@ -1,5 +1,6 @@
 """The released code's work, written from its description: nothing is stored, skipped, shared or batched that it does not.
 
+- Of every item the loader also makes an augmented copy of its frames and mel spectrograms of its sound, which no tower reads.
 - All towers of a phase run in every step, pictures through PIL; the face's four maps are fused at full resolution.
 - Rows are padded to the longest, and the vocabulary is computed at every position, in float32 for the loss.
 - LoRA's arithmetic, and its dropout, take part while it is frozen.
@@ -10,7 +11,7 @@ Numbers are those of our path: same weights, same rows, same loss (`training.che
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,6 +20,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from PIL import Image
 from torch import Tensor, nn
 from torch.optim import AdamW
+from torchaudio.compliance.kaldi import fbank
 from torchvision import transforms
 
 from data_modules.record import Item
@@ -142,6 +144,32 @@ class ReferencePath:
         face: Any = self.model.facial_encoder
         pixels = face.preprocess(frames.flatten(0, 1)).to(face.compute_dtype)
         return {"face.last": fuse_maps(face.tower, face.tower.maps(pixels)).unflatten(0, frames.shape[:2]).float()}
+
+
+class UnreadInputs:
+    """What the released loader makes of an item and hands to no tower.
+
+    Args:
+        size: of the augmented pictures, pixels.
+    """
+
+    def __init__(self, size: int) -> None:
+        mean, std = (0.481, 0.458, 0.408), (0.269, 0.261, 0.276)  # CLIP's
+        bicubic = transforms.InterpolationMode.BICUBIC
+        self.augment = transforms.Compose(
+            [
+                transforms.RandomResizedCrop(size, scale=(0.5, 1.0), interpolation=bicubic, antialias=True),
+                transforms.RandomHorizontalFlip(),
+                transforms.ConvertImageDtype(torch.float32),
+                transforms.Normalize(mean, std),
+            ]
+        )
+
+    def __call__(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Frames (T, 3, H, W) uint8 and clips (c, samples) at 16 kHz to an augmented copy and log-mel bins (c, time, 128)."""
+        wave = {"sample_frequency": 16000, "num_mel_bins": 128, "window_type": "hanning", "htk_compat": True, "dither": 0.0}
+        mels = [fbank(clip[None].float() - clip.float().mean(), use_energy=False, **wave) for clip in inputs["clips"]]
+        return self.augment(inputs["frames"]), torch.stack(mels)
 
 
 def fuse_maps(network: FaceNetwork, maps: Sequence[Tensor]) -> Tensor:

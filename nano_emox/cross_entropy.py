@@ -31,6 +31,29 @@ def cross_entropy(hidden: Tensor, head: nn.Linear, targets: Tensor, logits: int 
     return losses
 
 
+@torch.no_grad()
+def log_probabilities(hidden: Tensor, head: nn.Linear, rows: Tensor, targets: Tensor, logits: int = LOGITS) -> Tensor:
+    """Log-probabilities of tokens, several of them after the same hidden state, whose logits are made once; no gradients.
+
+    Args:
+        hidden: (n, width), the decoder's output.
+        head: the language model's output layer.
+        rows, targets: (m,) int64, the hidden state before each token, and the token.
+        logits: how many may exist at a time.
+
+    Returns:
+        (m,) float32
+    """
+    size = max(1, logits // head.weight.shape[0])
+    found = torch.empty(len(rows), dtype=torch.float32, device=hidden.device)
+    for start in range(0, len(hidden), size):
+        scores = head(hidden[start : start + size]).float()
+        here = ((rows >= start) & (rows < start + size)).nonzero()[:, 0]
+        at = rows[here] - start
+        found[here] = scores[at, targets[here]] - scores.logsumexp(-1)[at]
+    return found
+
+
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return nn.functional.linear(hidden, weight, bias).float()
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from nano_emox.batch import IGNORED, Batch
-from nano_emox.cross_entropy import cross_entropy
+from nano_emox.cross_entropy import cross_entropy, log_probabilities
 from nano_emox.decoding import greedy
 from nano_emox.encoders.frozen import load_complete
 from nano_emox.optimisation import Phase, adamw
@@ -163,8 +163,9 @@ class LanguageHead(LightningModule):
         Raises:
             ValueError: a row has more or fewer positions of a block than there are tokens for it.
         """
-        embedded = self.model.get_input_embeddings()(input_ids.clamp(min=0))
+        embedded: Tensor = self.model.get_input_embeddings()(input_ids.clamp(min=0))
         filled = torch.zeros_like(input_ids, dtype=torch.bool)
+        places, given = [], []
         for name, slot_id in SLOT_IDS.items():
             positions = input_ids == slot_id
             values = tokens.get(name)
@@ -181,10 +182,13 @@ class LanguageHead(LightningModule):
                     " model must be built with the same `model.tokens`"
                 )
             if values is not None and len(values):
-                embedded = embedded.masked_scatter(positions[..., None], values.to(embedded.dtype))
+                places.append(positions.flatten().nonzero()[:, 0])
+                given.append(values.flatten(0, 1).to(embedded.dtype))
             filled |= positions
         if not torch.equal(filled, input_ids < 0):
             raise ValueError(f"input_ids hold negative ids other than {sorted(SLOT_IDS.values())}")
+        if places:
+            embedded = embedded.flatten(0, 1).index_copy(0, torch.cat(places), torch.cat(given)).view_as(embedded)
         return embedded
 
     def loss(self, batch: Batch, tokens: Mapping[str, Tensor] | None = None) -> LanguageLoss:
@@ -212,7 +216,8 @@ class LanguageHead(LightningModule):
         if self.packing and self.reader.fits:
             read, skipped = self._rows(batch)
             wanted = (rows, positions - skipped[rows.cpu()].to(rows.device))
-            hidden = self.reader.read(read, embedded.flatten(0, 1), batch.attention_mask.bool().flatten(), wanted)
+            found, which = self.reader.read(read, embedded.flatten(0, 1), batch.attention_mask.bool().flatten(), wanted)
+            hidden = found.index_select(0, which)
         else:
             flat = rows * embedded.shape[1] + positions
             whole = self.reader.decode(embedded, batch.attention_mask.long(), None, None, flat)
@@ -345,9 +350,10 @@ class LanguageHead(LightningModule):
             wanted_places += range(len(row.names) - 1, len(row.names) - 1 + len(ids))
             start += len(ids)
         wanted = (torch.tensor(wanted_rows), torch.tensor(wanted_places))
-        hidden = self.reader.read(rows, bank, torch.ones(len(bank), dtype=torch.bool, device=bank.device), wanted)
-        losses = cross_entropy(hidden, self.head, places)
-        sums = torch.zeros(len(answers), device=losses.device).index_add(0, wanted[0].to(losses.device), -losses)
+        visible = torch.ones(len(bank), dtype=torch.bool, device=bank.device)
+        hidden, which = self.reader.read(rows, bank, visible, wanted)
+        found = log_probabilities(hidden, self.head, which, places)
+        sums = torch.zeros(len(answers), device=found.device).index_add(0, wanted[0].to(found.device), found)
         return list(sums.split([len(row) for row in candidates]))
 
     def _prompts(self, batch: Batch) -> list[Row]:

@@ -1,19 +1,41 @@
-"""Rows without padding: their tokens side by side in bins, and tokens that rows have in common only once.
+"""Rows without padding: all tokens in one sequence, what rows have in common only once, and who attends to whom.
 
-A bin is a forest: a token's parent is the token before it, and it attends to its ancestors and itself. Rows that begin
-alike share the path until they part, so instructions, candidate labels and whole prompts are computed once.
+The tokens are a forest: a token's parent is the token before it, and it attends to its ancestors and itself. Rows that
+begin alike share the path until they part, so instructions, candidate labels and whole prompts are computed once. All that
+a decoder does position by position runs over this sequence; attention runs over blocks of queries, each with the keys that
+they see and hardly another.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+QUERIES = 128  # of a piece: short enough that what comes after a query is seldom among its keys
+GATHER = 32  # cost of fetching a key for a piece, and
+BLOCK = 50_000  # of a block's kernels, both in pairs of a query and a key
+Root = tuple[Hashable, ...]
+Array = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Pieces of like size, which attend together.
+
+    Attributes:
+        queries: (pieces, q) int64, places in the sequence; the first place again where a piece is shorter.
+        keys: (pieces, k) int64, counted through the given prefixes and then the sequence.
+        sees: (pieces, q, k) bool.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    sees: Tensor
 
 
 @dataclass(frozen=True)
@@ -21,130 +43,164 @@ class Packing:
     """Where tokens went; `rows` many, the longest of `longest` tokens.
 
     Attributes:
-        row, index: (bins, length) int64: which token of which row is here; -1 where a bin is not full.
-        place: (rows, longest) int64: where a row's token is, counted through the bins; -1 after the row's end.
-        attends: (bins, length, length) bool: which tokens (last axis) a token sees; one in an unfilled place sees itself.
+        row, index: (length,) int64: which token of which row is here.
+        place: (rows, longest) int64: where a row's token is; -1 after the row's end.
+        given: tokens of all given prefixes together.
+        blocks: how the sequence attends; each of its places is a query once.
+        answers: (length,) int64: where a place's output is in the blocks' outputs, one block after the other.
     """
 
     row: Tensor
     index: Tensor
     place: Tensor
-    attends: Tensor
+    given: int
+    blocks: tuple[Block, ...]
+    answers: Tensor
 
 
-def pack(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable] = (), attention: float = 0.0) -> Packing:
-    """Lay rows into bins.
+def pack(rows: Sequence[Sequence[Hashable]], prefixes: Sequence[Sequence[Hashable]] = ()) -> Packing:
+    """Lay rows into one sequence.
 
     Args:
         rows: what each token is; tokens are one where they and all before them are equal. Give modality tokens a name of
             their own, since equal ids there do not mean equal content.
-        roots: what each row stands after, if anything (a cached prefix): only rows of one root share tokens.
-        attention: cost of a pair of tokens in attention, over the cost of a token in everything else. It decides between
-            a few long bins, which have no padding, and many short ones, whose attention is cheaper.
+        prefixes: what each row stands after, computed elsewhere; only rows of one prefix share tokens.
     """
-    roots = roots or [None] * len(rows)
-    whole = _Bin()
-    for number, (row, root) in enumerate(zip(rows, roots, strict=True)):
-        whole.add(number, row, root)
-    trees = whole.trees()
-    order = sorted(range(len(rows)), key=lambda number: (-trees[number][1], trees[number][0], -len(rows[number])))
-    apart = _capacity([len(row) for row in rows], attention)  # as if nothing were shared
-    together = _capacity(list(dict(trees.values()).values()), attention)  # as if what shares anything had to stay together
-    bins = _bins(rows, roots, order, min(apart, together, key=lambda choice: choice[1])[0])
+    roots = [tuple(prefix) for prefix in prefixes] or [()] * len(rows)
+    starts: dict[Root, int] = {}
+    given = 0
+    for root in dict.fromkeys(roots):
+        starts[root] = given
+        given += len(root)
+    forest = _Forest(given)
+    for row, root in zip(rows, roots, strict=True):
+        forest.add(row, root, starts[root])
     longest = max((len(row) for row in rows), default=0)
-    length = max(len(one.parents) for one in bins)
-    shape = (len(bins), length)
-    row_of, index_of = np.full(shape, -1), np.full(shape, -1)
-    place, attends = np.full((len(rows), longest), -1), np.zeros((*shape, length), dtype=bool)
-    for number, one in enumerate(bins):
-        sees = attends[number]
-        for token, parent in enumerate(one.parents):
-            if parent >= 0:
-                sees[token] = sees[parent]
-            sees[token, token] = True
-        unfilled = range(len(one.parents), length)
-        sees[unfilled, unfilled] = True
-        row_of[number, : len(one.owners)], index_of[number, : len(one.depths)] = one.owners, one.depths
-        for owner, path in one.paths.items():
-            place[owner, : len(path)] = np.array(path, dtype=np.int64) + number * length
-    return Packing(*(torch.from_numpy(array) for array in (row_of, index_of, place, attends)))
+    place = np.full((len(rows), longest), -1)
+    for number, (path, root) in enumerate(zip(forest.paths, roots, strict=True)):
+        place[number, : len(path) - len(root)] = path[len(root) :] - given
+    blocks, answers, before = [], np.empty(len(forest.owners), dtype=np.int64), 0
+    for group in _groups(_pieces(forest)):
+        block, filled = _block(group, forest.paths, given)
+        blocks.append(block)
+        answers[block.queries.numpy()[filled]] = before + np.flatnonzero(filled)
+        before += filled.size
+    row, index = (torch.tensor(values, dtype=torch.long) for values in (forest.owners, forest.depths))
+    return Packing(row, index, torch.from_numpy(place), given, tuple(blocks), torch.from_numpy(answers))
 
 
-class _Bin:
-    """Tokens in order of arrival, a parent before its children."""
+class _Forest:
+    """Tokens in order of arrival, a parent before its children; a row's own ones side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: int) -> None:
+        self.given = given
         self.children: dict[tuple[Hashable, Hashable], int] = {}
-        self.parents: list[int] = []
         self.owners: list[int] = []
         self.depths: list[int] = []
-        self.paths: dict[int, list[int]] = {}
+        self.paths: list[Array] = []  # per row, its prefix and itself as keys, counted as in `Block.keys`
+        self.own: list[int] = []  # per row, how many of its last tokens no row before it had
 
-    def shared(self, row: Sequence[Hashable], root: Hashable) -> int:
-        """How many of the row's first tokens are here already."""
-        at: Hashable = (root,)
-        for depth, token in enumerate(row):
+    def add(self, row: Sequence[Hashable], root: Root, start: int) -> None:
+        at: Hashable = root
+        path: list[int] = []
+        for token in row:
             known = self.children.get((at, token))
             if known is None:
-                return depth
-            at = known
-        return len(row)
-
-    def trees(self) -> dict[int, tuple[int, int]]:
-        """By row: the first token of its tree, and how many tokens that tree has. An empty row is a tree of its own."""
-        top: list[int] = []
-        for token, parent in enumerate(self.parents):
-            top.append(token if parent < 0 else top[parent])
-        sizes = Counter(top)
-        return {row: (path[0], sizes[path[0]]) if path else (-1 - row, 0) for row, path in self.paths.items()}
-
-    def add(self, number: int, row: Sequence[Hashable], root: Hashable) -> None:
-        at: Hashable = (root,)
-        path = self.paths[number] = []
-        for depth, token in enumerate(row):
-            known = self.children.get((at, token))
-            if known is None:
-                known = self.children[at, token] = len(self.parents)
-                self.parents.append(path[-1] if path else -1)
-                self.owners.append(number)
-                self.depths.append(depth)
+                break
             path.append(known)
             at = known
+        shared, number, first = len(path), len(self.paths), len(self.owners)
+        for child, token in enumerate(row[shared:], first):
+            self.children[at, token] = child
+            at = child
+        own = len(row) - shared
+        self.owners += [number] * own
+        self.depths += range(shared, len(row))
+        tokens = np.array([*path, *range(first, first + own)], dtype=np.int64) + self.given
+        self.paths.append(np.concatenate([np.arange(start, start + len(root)), tokens]))
+        self.own.append(own)
 
 
-def _bins(rows: Sequence[Sequence[Hashable]], roots: Sequence[Hashable], order: Sequence[int], capacity: int) -> list[_Bin]:
-    """Each row into the bin that has most of it already and room for the rest."""
-    bins: list[_Bin] = []
-    for number in order:
-        row, root = rows[number], roots[number]
-        shared = [one.shared(row, root) for one in bins]
-        fitting = [i for i, one in enumerate(bins) if len(one.parents) + len(row) - shared[i] <= capacity]
-        if fitting:
-            best = bins[max(fitting, key=lambda i: shared[i])]
+@dataclass
+class _Piece:
+    """Some queries, by row: (row, how many of its path's tokens come before the first query, and up to the last one)."""
+
+    runs: list[tuple[int, int, int]]
+    keys: Array
+    size: int
+
+
+def _pieces(forest: _Forest) -> list[_Piece]:
+    """Rows' own tokens in pieces; short neighbours that have most keys in common go together."""
+    pieces: list[_Piece] = []
+    for number, (path, own) in enumerate(zip(forest.paths, forest.own, strict=True)):
+        for start in range(len(path) - own, len(path), QUERIES):
+            stop = min(start + QUERIES, len(path))
+            piece = _Piece([(number, start, stop)], path[:stop], stop - start)
+            if pieces and (joined := _joined(pieces[-1], piece)):
+                pieces[-1] = joined
+            else:
+                pieces.append(piece)
+    return pieces
+
+
+def _joined(one: _Piece, other: _Piece) -> _Piece | None:
+    size = one.size + other.size
+    if size > QUERIES:
+        return None
+    keys = np.union1d(one.keys, other.keys)
+    apart = one.size * len(one.keys) + other.size * len(other.keys) + GATHER * (len(one.keys) + len(other.keys))
+    return _Piece(one.runs + other.runs, keys, size) if (size + GATHER) * len(keys) <= apart else None
+
+
+def _groups(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
+    """Pieces that are filled up to one size: with the least work, of all ways to cut them in order of their sizes."""
+    order = sorted(pieces, key=lambda piece: (piece.size.bit_length(), len(piece.keys)))
+    sizes: list[tuple[int, int, int]] = []  # like sizes are one: how many pieces, queries, keys
+    members: list[list[_Piece]] = []
+    for piece in order:
+        queries, keys = -(-piece.size // 8) * 8, -(-len(piece.keys) // 32) * 32
+        if sizes and sizes[-1][1:] == (queries, keys):
+            sizes[-1] = (sizes[-1][0] + 1, queries, keys)
+            members[-1].append(piece)
         else:
-            bins.append(best := _Bin())
-        best.add(number, row, root)
-    return bins or [_Bin()]
+            sizes.append((1, queries, keys))
+            members.append([piece])
+    best, cut = [0], [0]  # the least work up to a place, and where its last group begins
+    for stop in range(1, len(sizes) + 1):
+        count = queries = keys = 0
+        work = []
+        for start in range(stop - 1, -1, -1):
+            many, q, k = sizes[start]
+            count, queries, keys = count + many, max(queries, q), max(keys, k)
+            work.append((best[start] + count * (queries + GATHER) * keys + BLOCK, start))
+        least, start = min(work)
+        best.append(least)
+        cut.append(start)
+    groups = []
+    stop = len(sizes)
+    while stop:
+        groups.append([piece for group in members[cut[stop] : stop] for piece in group])
+        stop = cut[stop]
+    return groups
 
 
-def _capacity(lengths: Sequence[int], attention: float) -> tuple[int, float]:
-    """The bin size with the least work for pieces of these lengths, and that work."""
-    total, longest, parts = sum(lengths), max(lengths, default=0), 1
-    work: dict[int, float] = {}
-    while parts <= max(1, len(lengths)):
-        size = max(longest, math.ceil(total / parts))
-        work.setdefault(size, _first_fit(lengths, size) * size * (1 + attention * size))
-        parts += max(1, parts // 4)
-    best = min(sorted(work), key=lambda size: work[size])
-    return best, work[best]
-
-
-def _first_fit(lengths: Sequence[int], size: int) -> int:
-    rest: list[int] = []
-    for length in sorted(lengths, reverse=True):
-        at = next((i for i, free in enumerate(rest) if free >= length), None)
-        if at is None:
-            rest.append(size - length)
-        else:
-            rest[at] -= length
-    return len(rest)
+def _block(group: Sequence[_Piece], paths: Sequence[Array], given: int) -> tuple[Block, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """A block, and which of its queries (pieces, q) are not there to fill it up."""
+    size = max(piece.size for piece in group)
+    width = -(-max(len(piece.keys) for piece in group) // 8) * 8  # as kernels like a mask to be
+    queries = np.zeros((len(group), size), dtype=np.int64)
+    keys = np.zeros((len(group), width), dtype=np.int64)
+    sees = np.zeros((len(group), size, width), dtype=bool)
+    for number, piece in enumerate(group):
+        keys[number, : len(piece.keys)] = piece.keys
+        at = 0
+        for row, start, stop in piece.runs:
+            path = paths[row][:stop]
+            here = slice(at, at := at + stop - start)
+            queries[number, here] = path[start:] - given
+            sees[number, here][:, np.searchsorted(piece.keys, path)] = np.arange(stop) <= np.arange(start, stop)[:, None]
+        queries[number, at:] = queries[number, 0]
+        sees[number, at:] = sees[number, 0]
+    filled = np.arange(size) < np.array([piece.size for piece in group])[:, None]
+    return Block(*(torch.from_numpy(array) for array in (queries, keys, sees))), filled

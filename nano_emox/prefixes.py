@@ -52,6 +52,8 @@ class PrefixMemory:
 
     def of(self, model: PreTrainedModel, prefixes: Sequence[Ids]) -> KeysValues:
         """The prefixes side by side, per layer (1, heads, tokens of all prefixes, head dim); without gradients."""
+        if not prefixes:
+            return []
         weights = _state(model)
         if weights != self._weights:
             self._kept.clear()

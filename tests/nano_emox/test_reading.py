@@ -106,13 +106,13 @@ def full_logits(head: LanguageHead, batch: Batch) -> tuple[Tensor, dict[str, Ten
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "lora"])
-@pytest.mark.parametrize("way", ["padded", "packed", "shared", "shared-eager", "recomputed"])
+@pytest.mark.parametrize("way", ["padded", "packed", "shared", "eager", "recomputed"])
 def test_losses_and_gradients_are_those_of_padded_rows_and_full_logits(name, frozen, way):
     head = make_head(
         name, frozen=frozen, packing=way != "padded", shared_prefix=way not in ("padded", "packed"),
         gradient_checkpointing=way == "recomputed",
     )  # fmt: skip
-    if way == "shared-eager":
+    if way == "eager":
         head.model.set_attn_implementation("eager")
     batch = make_batch()
     expected, expected_gradients = full_logits(head, batch)
