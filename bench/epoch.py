@@ -43,10 +43,10 @@ def measure(directory: Path, rounds: int, *, clips: int = 160, steps: int | None
         steps: of an epoch; None are as many as the preset's epochs have.
     """
     with contextlib.redirect_stderr(io.StringIO()):
-        once = seconds(lambda: extract(_configure(directory, clips, steps, PHASES[-1])))
+        once = seconds(lambda: extract(run_of(directory, PHASES[-1], steps, clips)))
         theirs, own = [0.0] * rounds, [0.0] * rounds
         for phase in PHASES:
-            config = _configure(directory, clips, steps, phase)
+            config = run_of(directory, phase, steps, clips)
             draws = config.phases[phase].batch_size * config.phases[phase].steps_per_epoch
             paths = {"reference": partial(reference_epoch, config, phase, draws), "ours": partial(our_epoch, config)}
             taken = round_robin(paths, rounds, warm_up=False)
@@ -119,7 +119,8 @@ class _Reader(Dataset[list[Item]]):
         return Item(sample, choose_task(sample, self.tasks.get(name), SEED, 0), 0, inputs)
 
 
-def _configure(directory: Path, clips: int, steps: int | None, phase: str) -> ExperimentConfig:
+def run_of(directory: Path, phase: str, steps: int | None = None, clips: int = 160) -> ExperimentConfig:
+    """A run of one epoch of one phase on the tiny preset; its corpus and backbones are made where they are missing."""
     data, weights = directory / f"corpus-{clips}", tiny_weights(directory)
     write_corpus(data, seed=SEED, clips=clips, workers=2, progress=False)
     threads = torch.get_num_threads()

@@ -6,6 +6,7 @@ torch's own count.
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def one_step(preset_name: str, device: torch.device, path: str, directory: Path,
 
 def reset_peak(device: torch.device) -> int:
     """Bytes held now; the peak is counted from here."""
+    gc.collect()
     if device.type == "cuda":
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()

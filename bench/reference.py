@@ -26,6 +26,7 @@ from torchvision import transforms
 from data_modules.record import Item
 from nano_emox.batch import pad
 from nano_emox.encoders.facial import FaceNetwork
+from nano_emox.lora import accumulate
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import SLOT_IDS, PromptTokenizer
 from nano_emox.tasks import answer
@@ -58,7 +59,8 @@ class ReferencePath:
         return AdamW([p for p in self.model.parameters() if p.requires_grad], lr=1e-6, weight_decay=0.05)
 
     def activate_lora(self) -> None:
-        """LoRA takes part, whether it trains or not; what trains stays as it is."""
+        """LoRA takes part, whether it trains or not, and is added as peft does; what trains stays as it is."""
+        accumulate(self.model.language, False)
         trains = {name: parameter.requires_grad for name, parameter in self.model.language.named_parameters()}
         for module in self.model.language.modules():
             if isinstance(module, BaseTunerLayer):

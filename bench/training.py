@@ -15,6 +15,7 @@ from bench.setting import Setting
 from bench.timing import Ratio, Work, ratio, round_robin, seconds
 from data_modules.record import Sample, Task
 from nano_emox.batch import Collator
+from nano_emox.lora import accumulate
 
 TOLERANCE = 2e-4  # of the loss, relative, in float32
 Rows = list[tuple[Sample, Task]]
@@ -66,8 +67,9 @@ class Training:
         self.reference.activate_lora()
 
     def prepare_ours(self) -> None:
-        """LoRA out where it is frozen and adds nothing."""
+        """LoRA out where it is frozen and adds nothing, otherwise added within its product."""
         self.setting.model.train()
+        accumulate(self.setting.model.language)
         self.setting.model.language.bypass_idle_lora()
 
     @torch.no_grad()
@@ -81,7 +83,8 @@ class Training:
         nn.Module.eval(model)
         self.reference.activate_lora()
         theirs = float(self.reference.loss(self.decoded))
-        model.language.bypass_idle_lora()
+        self.prepare_ours()
+        nn.Module.eval(model)
         with autocast(device):
             losses, _ = model(self.collate(self.setting.from_store(self.rows, self.modalities)).to(device))
         own = float(losses.loss)

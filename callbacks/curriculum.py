@@ -172,6 +172,9 @@ class P2ECurriculum(Callback):
             self._leave(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if not every or trainer.global_step % every:
+            return  # no row is written at this step
         own = trainer.global_step - sum(phase.total_steps for phase in self.phases[: self.index])
         pl_module.log("p2e/step", float(self.phase.first_step + own))
 

@@ -85,8 +85,8 @@ def pack(rows: Sequence[Sequence[Hashable]], prefixes: Sequence[Sequence[Hashabl
         blocks.append(block)
         answers[block.queries.numpy()[filled]] = before + np.flatnonzero(filled)
         before += filled.size
-    row, index = (torch.tensor(values, dtype=torch.long) for values in (forest.owners, forest.depths))
-    return Packing(row, index, torch.from_numpy(place), given, tuple(blocks), torch.from_numpy(answers))
+    owners, depths = (torch.tensor(values, dtype=torch.long) for values in (forest.owners, forest.depths))
+    return Packing(owners, depths, torch.from_numpy(place), given, tuple(blocks), torch.from_numpy(answers))
 
 
 class _Forest:

@@ -17,6 +17,7 @@ from nano_emox.tasks import question
 
 SLOT_IDS: dict[str, int] = {"fusion": -1, "speech": -2, "face": -3, "visual": -4}
 MODALITIES = ("visual", "face", "speech", "fusion", "text")
+REMEMBERED = 2**14  # texts whose ids are kept
 
 _TITLES = {"fusion": "Voice and picture together", "speech": "Speech", "face": "Face", "visual": "Video"}
 
@@ -109,7 +110,7 @@ class PromptTokenizer:
         self.before, self.after = self._ids(before, special=True), self._ids(after, special=True)
         self.end_of_turn = _end_of_turn(tokenizer)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end_of_turn
-        self._cache: dict[str, list[int]] = {}
+        self._known: dict[str, list[int]] = {}
 
     def compose(self, sample: Sample, task: Task, slots: Collection[str], *, text: bool, drop_turns: int) -> list[Segment]:
         """The segments of a sample's prompt in this style."""
@@ -120,12 +121,8 @@ class PromptTokenizer:
         ids = list(self.before)
         for segment in segments:
             match segment:
-                case Template(text):
-                    if text not in self._cache:
-                        self._cache[text] = self._ids(text, special=False)
-                    ids += self._cache[text]
-                case UserText(text):
-                    ids += self._ids(text, special=False)
+                case Template(text) | UserText(text):
+                    ids += self._plain(text)
                 case Slot(name):
                     ids += [SLOT_IDS[name]] * self.tokens[name]
         return ids + self.after
@@ -137,11 +134,19 @@ class PromptTokenizer:
 
     def answer_ids(self, answer: str) -> list[int]:
         """Ids of an answer, closed by the end-of-turn token."""
-        return [*self._ids(answer, special=False), self.end_of_turn]
+        return [*self._plain(answer), self.end_of_turn]
 
     def text(self, ids: list[int]) -> str:
         """The words of generated ids."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+    def _plain(self, text: str) -> list[int]:
+        """Ids of text that cannot say control tokens; what a data set repeats, and every epoch does, is remembered."""
+        if text not in self._known:
+            if len(self._known) >= REMEMBERED:
+                del self._known[next(iter(self._known))]  # the oldest
+            self._known[text] = self._ids(text, special=False)
+        return self._known[text]
 
     def _ids(self, text: str, *, special: bool) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=not special)["input_ids"])

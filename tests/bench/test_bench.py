@@ -166,7 +166,9 @@ def test_curves_and_their_picture(tmp_path):
 
 @pytest.mark.slow
 def test_the_start_is_measured(tmp_path):
-    (found,) = start.measure(tmp_path, 1)
+    found, step = start.measure(tmp_path, 1)
+    assert step.name == "start.first_step"
+    assert step.ours < 60
     assert found.ratio > 0
 
 
