@@ -43,13 +43,18 @@ class Curve:
 
     @property
     def exponent(self) -> float:
-        """k of value ~ work^k between the first and the last point: at most 1 where growth is linear or better."""
-        return _growth(self.points[0], self.points[-1])
+        """k of value ~ work^k between the first and the last point: at most 1 where a cost grows linearly or better."""
+        return _growth(self._grown[0], self._grown[-1])
 
     @property
     def steepest(self) -> float:
         """The same between neighbours, where it is largest; one slow round shows here."""
-        return max(_growth(*pair) for pair in pairwise(self.points))
+        return max(_growth(*pair) for pair in pairwise(self._grown))
+
+    @property
+    def _grown(self) -> list[tuple[float, float]]:
+        """Points with some work: from none, nothing grows by a factor."""
+        return [point for point in self.points if point[0] > 0]
 
 
 def _growth(first: tuple[float, float], second: tuple[float, float]) -> float:
@@ -114,14 +119,19 @@ def measure(
 
     wide = {n: step(f"tokens{n}", blocks(n), free(n)) for n in modality}
     yield curve("modality tokens", "visual and speech tokens each", wide)
-    yield extraction(make_setting(base, device, directory / "scaling-extraction"), directory, report)
+    setting = make_setting(base, device, directory / "scaling-extraction")
+    yield extraction(setting, directory, report)
+    yield extraction(setting, directory, report, towers=False)
 
 
-def extraction(setting: Setting, directory: Path, report: Callable[[str], None], *, brief: bool = False) -> Curve:
-    """Clips a second over decoding processes."""
-    counts = [0, 1] if brief else [count for count in (0, 1, 2, 4, 8, 16) if count <= (os.cpu_count() or 1)]
-    clips = 8 if brief else 64
-    extraction_rate(setting, directory, 0, min(clips, 8))
-    rates = [(float(workers), extraction_rate(setting, directory, workers, clips)) for workers in counts]
-    report("extraction: " + ", ".join(f"{workers:g} workers: {rate:.1f} clips/s" for workers, rate in rates))
-    return Curve("extraction", "decoding processes (0: none of its own)", "clips a second", rates, cost=False)
+def extraction(
+    setting: Setting, directory: Path, report: Callable[[str], None], *, towers: bool = True, brief: bool = False
+) -> Curve:
+    """Clips a second over decoding processes; without towers, decoding alone, as where they have a GPU of their own."""
+    counts = [0, 1, 2] if brief else [count for count in (0, 1, 2, 4, 8, 16) if count <= (os.cpu_count() or 1)]
+    clips = 8 if brief else 96
+    extraction_rate(setting, directory, 0, min(clips, 8), towers)
+    rates = [(float(workers), extraction_rate(setting, directory, workers, clips, towers)) for workers in counts]
+    name = "extraction" if towers else "decoding"
+    report(f"{name}: " + ", ".join(f"{workers:g} workers: {rate:.1f} clips/s" for workers, rate in rates))
+    return Curve(name, "decoding processes (0: none of its own)", "clips a second", rates, cost=False)

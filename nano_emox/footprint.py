@@ -1,8 +1,9 @@
 """What a training step holds in memory, part by part, without a weight: the model lies on the meta device.
 
 Weights, gradients and optimizer state are counted. What the backward pass needs is measured: the parts run on torch's fake
-tensors, which have shapes and no values, while autograd says which of them it would keep; attention is then the fused one. Rows are taken as they are, none of their prefix
-shared, so the figure is an upper bound. On a GPU, kernels and fragmentation come on top (`RESERVE`).
+tensors, which have shapes and no values, while autograd says which of them it would keep; attention is then the fused one.
+Rows are packed with nothing in common, so the figure is an upper bound. On a GPU, kernels and fragmentation come on top
+(`RESERVE`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nano_emox.config import ModelConfig
 from nano_emox.cross_entropy import LOGITS
 from nano_emox.model import NanoEmoX
+from nano_emox.packing import pack
+from nano_emox.row_attention import RowBlocks
 
 RESERVE = 1.5e9  # bytes: CUDA context, workspaces of kernels, fragmentation
 
@@ -107,13 +110,16 @@ def _activations(model: NanoEmoX, config: ModelConfig, rows: int, tokens: int, d
             if trains[name]:
                 part: Any = getattr(model, name)
                 kept += saved_bytes(model, partial(part, *(fake(rows, *shape) for shape in shapes)))
-        embedded = fake(rows, tokens, model.language.width, grad=True)
-        mask = torch.ones(rows, 1, tokens, tokens, dtype=torch.bool)  # as packed rows have one
-        places = torch.ones(rows, tokens, dtype=torch.long)
+        embedded = fake(1, rows * tokens, model.language.width, grad=True)
+        packing = pack([[(row, place) for place in range(tokens)] for row in range(rows)])
+        blocks = RowBlocks.of(packing, torch.ones(rows * tokens, dtype=torch.bool))
         decoder: Any = model.language.model.get_decoder()
 
         def decode() -> object:
-            return decoder(inputs_embeds=embedded, attention_mask=mask, position_ids=places, use_cache=False)
+            mask = torch.ones(1, 1, 1, 1, dtype=torch.bool)
+            return decoder(
+                inputs_embeds=embedded, attention_mask=mask, position_ids=packing.index[None], use_cache=False, rows=blocks
+            )  # fmt: skip
 
         layers = saved_bytes(model, decode)
         if config.gradient_checkpointing:  # a layer's input each, and one layer at work

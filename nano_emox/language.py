@@ -53,7 +53,7 @@ class LanguageHead(LightningModule):
         lora_rank: of the adaptation of its seven projections; 0 leaves the model bare and wholly trainable.
         lora_alpha, lora_dropout: of LoRA; the scaling is alpha / rank.
         gradient_checkpointing: recompute layers in the backward pass, also while the model is frozen.
-        attention: `sdpa`, `eager`, or `flash_attention_2`, which cannot pack rows that share a prefix, so pads them.
+        attention: `sdpa`; with `eager` or `flash_attention_2` rows are padded, packed or not.
         packing: rows lie side by side without padding; without it they are padded to the longest.
         shared_prefix: with packing, what rows have in common is computed once, and kept while nothing here trains.
     """

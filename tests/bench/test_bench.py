@@ -162,6 +162,9 @@ def test_curves_and_their_picture(tmp_path):
     curves = list(scaling.measure("smoke", CPU, tmp_path, 1, lambda text: None, brief=True))
     assert [curve.name for curve in curves] == ["sequence length", "extraction"]
     assert report.draw_curves(curves, tmp_path / "curves.png").stat().st_size > 5000
+    results = report.Results({"preset": "smoke"}, {}, curves=curves)
+    report.write(results, tmp_path)
+    assert json.loads((tmp_path / "latest.json").read_text())["curves"]["extraction"]["points"][0][0] == 0
 
 
 @pytest.mark.slow
@@ -172,7 +175,8 @@ def test_the_start_is_measured(tmp_path):
 
 
 def test_growth_is_read_off_the_ends():
-    assert scaling.Curve("x", "n", "s", [(1, 1.0), (2, 3.0), (4, 16.0)]).exponent == pytest.approx(2.0)
+    for nothing in ([], [(0, 0.5)]):
+        assert scaling.Curve("x", "n", "s", [*nothing, (1, 1.0), (2, 3.0), (4, 16.0)]).exponent == pytest.approx(2.0)
 
 
 def test_the_page_takes_the_measured_part_and_keeps_the_rest(tmp_path):
