@@ -99,6 +99,7 @@ def measure(
         for found in measure_part():
             results.ratios.append(found)
             console.print(f"{found.name}: {found.ratio:.1f}x ({found.low:.1f} to {found.high:.1f})", style="bold")
+        results.ratios.sort(key=lambda found: PARTS.index(report.part_of(found.name)))
         remark(f"{part}: {time.perf_counter() - started:.0f} s")
         report.write(results, out)
     return results

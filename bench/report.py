@@ -56,6 +56,12 @@ class Results:
         }
 
 
+def part_of(name: str) -> str:
+    """The part of a run that measures a ratio."""
+    group = name.split(".")[0]
+    return PART_OF.get(group, group)
+
+
 def earlier_ratios(results: Results, directory: Path) -> list[Ratio]:
     """What the last `latest.json` has of parts that this run does not measure: same preset and device, same machine.
 
@@ -72,7 +78,7 @@ def earlier_ratios(results: Results, directory: Path) -> list[Ratio]:
         return []
     kept = []
     for name, cost in before["measured"].items():
-        if PART_OF.get(group := name.split(".")[0], group) not in results.settings["parts"]:
+        if part_of(name) not in results.settings["parts"]:
             low, high = before["ranges"][name]
             when = f"measured {before['settings']['when']}"
             note = cost["note"] if "measured 20" in cost["note"] else f"{cost['note']}; {when}".removeprefix("; ")
@@ -118,7 +124,8 @@ def draw_ratios(results: Results, path: Path) -> Path:
     axes.set_xscale("log")
     axes.set_xticks(ticks := [1, 2, 5, 10, 20, 50, 100, 1000, 10_000], [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlim(min(0.8, *values), max(max(r.high for r in ratios) * 2.2, 12))
+    axes.set_xlim(min(0.8, *values), max(max(r.high for r in ratios) * 4, 12))
+    axes.set_ylim(-0.7, len(ratios) - 0.3)
     axes.set_yticks(range(len(ratios)), [r.name for r in ratios])
     axes.set_xlabel("the released code's cost over ours (log; red: what is wanted)")
     axes.set_title(f"preset {results.settings['preset']} on {results.machine['gpu'] or results.machine['cpu']}", fontsize=10)
