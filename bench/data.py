@@ -24,7 +24,7 @@ READS = 16  # of the store in one call, for every decoded clip
 
 
 def measure(setting: Setting, rounds: int) -> Iterator[Ratio]:
-    """`data.store`: one item decoded against one item by memory map, both in one process without workers."""
+    """`data.store`: one item as the released loader makes it against one item by memory map, in one process each."""
     rows = make_samples([Row(Task.MER, 200, 9)] * len(setting.clips), setting.clips, setting.prompts, ALL)
     unread = UnreadInputs(setting.preset.model.frame_size)
 
@@ -38,30 +38,22 @@ def measure(setting: Setting, rounds: int) -> Iterator[Ratio]:
     }
     taken = round_robin(paths, rounds)
     size = setting.preset.clip
-    note = f"an item: {size.width}x{size.height}, {size.seconds:g} s of H.264 and AAC, against a memory-mapped read"
+    note = f"an item ({size.width}x{size.height}, {size.seconds:g} s; with what no tower reads) against a memory-mapped read"
     yield ratio("data.store", taken["reference"], taken["ours"], shares=(len(rows), len(rows) * READS), note=note)
 
 
 def extraction_rate(setting: Setting, directory: Path, workers: int, clips: int, towers: bool = True) -> float:
-    """Clips a second, after the first batch, through decoding processes and the towers of frames; or decoding alone.
-
-    Args:
-        clips: more than a batch of 8.
-    """
+    """Clips a second through decoding processes and the towers of frames; without towers, decoding alone."""
     files = write_clips(directory / "many", clips, setting.preset.clip)
     samples = [s for s, _ in make_samples([Row(Task.MER, 0, 0)] * clips, files, setting.prompts, ())]
     data = ClipDataModule(
         clips_of(samples, ContentKeys()), setting.media, medium="frames", batch_size=8, num_workers=workers
     )  # fmt: skip
     group: list[nn.Module] = [tower for tower in setting.model.encoders.values() if tower.media == "frames"] if towers else []
-    started, done = time.perf_counter(), 0
-    for number, batch in enumerate(data.predict_dataloader()):
+    started = time.perf_counter()
+    for batch in data.predict_dataloader():
         for tower in group:
             tower(batch["frames"].to(setting.device))
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        if number == 0:
-            started = time.perf_counter()  # processes have started: a store is filled for longer than that takes
-        else:
-            done += len(batch["frames"])
-    return done / (time.perf_counter() - started)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return clips / (time.perf_counter() - started)

@@ -67,7 +67,7 @@ def measure(setting: Setting, rounds: int) -> Iterator[Ratio]:
         asked = f"{len(rows[0][0].candidates)} labels, {tokens:.0f} tokens"
         how = f"all {few} clips" if whole else f"per clip: {few} against {many}"
         for ending, decode in (("", "likelihood"), ("_greedy", "greedy")):
-            note = f"{asked}; decode={decode}; {how}"
+            note = f"{asked}; decode={decode}; {how}; features extracted before"
             yield ratio(
                 f"evaluate.closed_label{name}{ending}", taken["reference"], taken[decode], shares=(few, many), note=note
             )

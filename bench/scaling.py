@@ -129,8 +129,8 @@ def extraction(
 ) -> Curve:
     """Clips a second over decoding processes; without towers, decoding alone, as where they have a GPU of their own."""
     counts = [0, 1, 2] if brief else [count for count in (0, 1, 2, 4, 8, 16) if count <= (os.cpu_count() or 1)]
-    clips = 24 if brief else 400
-    extraction_rate(setting, directory, 0, 16, towers)
+    clips = 8 if brief else 96
+    extraction_rate(setting, directory, 0, min(clips, 8), towers)
     rates = [(float(workers), extraction_rate(setting, directory, workers, clips, towers)) for workers in counts]
     name = "extraction" if towers else "decoding"
     report(f"{name}: " + ", ".join(f"{workers:g} workers: {rate:.1f} clips/s" for workers, rate in rates))

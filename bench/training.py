@@ -126,5 +126,5 @@ def measure(setting: Setting, rounds: int, report: Callable[[str], None]) -> Ite
         size = len(counts)
         yield ratio(
             f"train.{phase}_own_batch", taken["reference"], own_batch, shares=(size, size * times),
-            note=f"per sample: {size} rows against {size * times}",
+            note=f"per sample: {size} rows against {size * times}, which are timed once",
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 Weights, gradients and optimizer state are counted. What the backward pass needs is measured: the parts run on torch's fake
 tensors, which have shapes and no values, while autograd says which of them it would keep; attention is then the fused one.
-Rows are packed with nothing in common, so the figure is an upper bound. On a GPU, kernels and fragmentation come on top
+Rows are packed with nothing in common, so the figure is an upper bound where rows are packed (sdpa; padded rows need more). On a GPU, kernels and fragmentation come on top
 (`RESERVE`).
 """
 
@@ -92,6 +92,8 @@ def _activations(model: NanoEmoX, config: ModelConfig, rows: int, tokens: int, d
 
     trains = {name: any(p.requires_grad for p in part.parameters()) for name, part in model.named_children()}
     model.to(dtype)
+    packing = pack([[(row, place) for place in range(tokens)] for row in range(rows)])
+    blocks = RowBlocks.of(packing, torch.ones(rows * tokens, dtype=torch.bool))
     with FakeTensorMode(allow_non_fake_inputs=True):
         model.to_empty(device="cpu")
 
@@ -111,8 +113,6 @@ def _activations(model: NanoEmoX, config: ModelConfig, rows: int, tokens: int, d
                 part: Any = getattr(model, name)
                 kept += saved_bytes(model, partial(part, *(fake(rows, *shape) for shape in shapes)))
         embedded = fake(1, rows * tokens, model.language.width, grad=True)
-        packing = pack([[(row, place) for place in range(tokens)] for row in range(rows)])
-        blocks = RowBlocks.of(packing, torch.ones(rows * tokens, dtype=torch.bool))
         decoder: Any = model.language.model.get_decoder()
 
         def decode() -> object:

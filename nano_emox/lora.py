@@ -9,15 +9,30 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from peft.tuners.lora.layer import Linear, LoraLayer, LoraVariant
+from peft.tuners.lora.layer import Linear, LoraVariant
 from torch import Tensor, nn
 
 
 class AccumulatedLora(LoraVariant):
-    """What peft calls in place of its own sum; weights, merging and checkpoints stay as they are."""
+    """What peft calls in place of its own sum; parameters, merged weights and checkpoints are those of plain LoRA."""
 
     @staticmethod
-    def forward(module: LoraLayer, active_adapter: str, x: Tensor, result: Tensor, **_: Any) -> Tensor:
+    def merge_safe(module: Any, active_adapter: str, orig_weight: Tensor) -> Tensor:
+        """The layer's weight (out, in) with LoRA's share, as a new tensor."""
+        return orig_weight + module.get_delta_weight(active_adapter).to(orig_weight.dtype)
+
+    @staticmethod
+    def merge_unsafe(module: Any, active_adapter: str, orig_weight: Tensor) -> None:
+        """Add LoRA's share to the layer's weight in place."""
+        orig_weight.data += module.get_delta_weight(active_adapter).to(orig_weight.dtype)
+
+    @staticmethod
+    def unmerge(module: Any, active_adapter: str, orig_weight: Tensor) -> Tensor:
+        """The weight without LoRA's share."""
+        return orig_weight - module.get_delta_weight(active_adapter).to(orig_weight.dtype)
+
+    @staticmethod
+    def forward(module: Any, active_adapter: str, x: Tensor, result: Tensor, **_: Any) -> Tensor:
         """The layer's output (..., out): `result`, of the frozen layer, and LoRA's share."""
         low = module.lora_A[active_adapter](module.lora_dropout[active_adapter](x)) * module.scaling[active_adapter]
         up = module.lora_B[active_adapter]

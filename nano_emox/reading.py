@@ -153,4 +153,5 @@ def _attends_to_all(model: PreTrainedModel) -> bool:
     types = getattr(config, "layer_types", None)
     plain = set(types) == {"full_attention"} if types else not getattr(config, "sliding_window", None)
     rotary = getattr(config, "rope_parameters", None) is not None
-    return bool(plain and rotary)
+    more = any(getattr(config, name, None) for name in ("attn_logit_softcapping", "attention_sinks", "sinks"))
+    return bool(plain and rotary and not more)

@@ -83,7 +83,9 @@ def attend(
     repeats = heads // groups  # queries that share a key are more queries of that key: nothing is repeated
     flat = query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1)
     outputs = []
-    for (queries, keys, sees), bias in zip(rows.blocks, rows.biases(query.dtype, repeats), strict=True):
+    kind = query.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype  # else a copy in every layer
+    for (queries, keys, sees), bias in zip(rows.blocks, rows.biases(dtype, repeats), strict=True):
         count, size, width = sees.shape
         asked = flat[0].index_select(0, queries).view(count, size, groups, repeats, dim)
         asked = asked.permute(0, 2, 3, 1, 4).reshape(count, groups, repeats * size, dim)

@@ -59,6 +59,23 @@ def test_float32_lora_on_a_bfloat16_model_keeps_the_models_type(autocast):
         assert_close(one.float(), other.float(), atol=0.05 * float(other.abs().max()), rtol=0.05)
 
 
+@pytest.mark.parametrize("safe", [False, True])
+def test_peft_merges_and_unmerges_as_ever(safe):
+    x = torch.randn(5, 24, generator=torch.Generator().manual_seed(2))
+    model = make().eval()
+    accumulate(model)
+    before = model(x)
+    for layer in (model[0], model[2]):
+        layer.merge(safe_merge=safe)
+    assert model[0].merged_adapters == ["default"]
+    assert_close(model(x), before, atol=1e-4, rtol=1e-4)
+    assert_close(model[0].base_layer(x), make().eval()[0](x), atol=1e-4, rtol=1e-4)
+    for layer in (model[0], model[2]):
+        layer.unmerge()
+    assert_close(model(x), before, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(model[0].base_layer(x), model[0](x), atol=1e-2)
+
+
 class _Wide(TorchDispatchMode):
     """Notes the operators that give a tensor as wide as the layer's output."""
 
