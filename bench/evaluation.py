@@ -15,7 +15,6 @@ from bench.samples import WORDS, lengths, make_samples
 from bench.setting import Setting
 from bench.timing import Ratio, Work, ratio, round_robin
 from data_modules.record import Item, Sample, Task
-from nano_emox.lora import accumulate
 from nano_emox.metrics.lexicon import Lexicon, load_lexicon
 from nano_emox.metrics.wheel_scores import wheel_set_scores
 from nano_emox.metrics.wheels import WHEELS, compile_wheels
@@ -49,8 +48,7 @@ def measure(setting: Setting, rounds: int) -> Iterator[Ratio]:
             return [path.answer(Item(s, task, 0, setting.media(s)), new) for s, task in rows[:few]]
 
         def ours(decode: Literal["greedy", "likelihood"], rows: Rows = rows, new: int = new) -> None:
-            accumulate(setting.model.language)
-            setting.model.language.bypass_idle_lora()
+            setting.own_lora()
             predictor = Predictor(
                 setting.model, setting.prompts, modalities=MODALITIES, max_new_tokens=new, decode=decode
             )  # fmt: skip

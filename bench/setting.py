@@ -17,6 +17,7 @@ from data_modules.features import ContentKeys, FeatureStore
 from data_modules.inputs import MediaInputs, StoredFeatures
 from data_modules.record import Item, Sample, Task
 from nano_emox.backbones import build_shapes
+from nano_emox.lora import accumulate
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import PromptTokenizer
 
@@ -56,6 +57,11 @@ class Setting:
         spaces = {name: space for name, space in self.stored.spaces.items() if needed[name] & set(modalities)}
         inputs = StoredFeatures(spaces, self.stored.keys)
         return [Item(sample, task, 0, inputs(sample)) for sample, task in rows]
+
+    def own_lora(self) -> None:
+        """LoRA as ours has it, after the reference's turn: out where it adds nothing, otherwise within its product."""
+        accumulate(self.model.language)
+        self.model.language.bypass_idle_lora()
 
     def begin(self, phase: str) -> Any:
         """Freeze as a phase does and return our optimizer for it."""

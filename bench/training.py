@@ -15,7 +15,6 @@ from bench.setting import Setting
 from bench.timing import Ratio, Work, ratio, round_robin, seconds
 from data_modules.record import Sample, Task
 from nano_emox.batch import Collator
-from nano_emox.lora import accumulate
 
 TOLERANCE = 2e-4  # of the loss, relative, in float32
 Rows = list[tuple[Sample, Task]]
@@ -69,8 +68,7 @@ class Training:
     def prepare_ours(self) -> None:
         """LoRA out where it is frozen and adds nothing, otherwise added within its product."""
         self.setting.model.train()
-        accumulate(self.setting.model.language)
-        self.setting.model.language.bypass_idle_lora()
+        self.setting.own_lora()
 
     @torch.no_grad()
     def check(self) -> tuple[float, float]:

@@ -2,8 +2,8 @@
 
 Weights, gradients and optimizer state are counted. What the backward pass needs is measured: the parts run on torch's fake
 tensors, which have shapes and no values, while autograd says which of them it would keep; attention is then the fused one.
-Rows are packed with nothing in common, so the figure is an upper bound where rows are packed (sdpa; padded rows need more). On a GPU, kernels and fragmentation come on top
-(`RESERVE`).
+Rows are packed with nothing in common, so the figure is an upper bound where rows are packed (sdpa; padded rows need more).
+On a GPU, kernels and fragmentation come on top (`RESERVE`).
 """
 
 from __future__ import annotations

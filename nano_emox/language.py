@@ -303,7 +303,7 @@ class LanguageHead(LightningModule):
         mask = torch.zeros(len(rows), size, dtype=torch.bool)
         for number, row in enumerate(rows):
             mask[number, size - len(row.source) :] = True
-        keys, own = self.reader.before(rows, torch.arange(len(rows)))
+        keys, own = self.reader.before(rows)
         return greedy(
             self.reader, embedded[:, -size:], torch.cat([own, mask], 1).to(embedded.device),
             batch.attention_mask.sum(1) - 1, keys, ends=ends, pad_id=pad_id, max_new_tokens=max_new_tokens, streamer=streamer,

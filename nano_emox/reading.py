@@ -123,17 +123,12 @@ class Reader:
             for layer, mode in zip(self.layers, modes, strict=True):
                 layer.training = mode
 
-    def before(self, rows: Sequence[Row], of: Tensor) -> tuple[KeysValues, Tensor]:
-        """Keys and values of the rows' prefixes, and (..., prefix tokens) bool: which of them tokens of rows `of` attend to.
-
-        Args:
-            of: (...) int64, rows; -1 attends to none.
-        """
+    def before(self, rows: Sequence[Row]) -> tuple[KeysValues, Tensor]:
+        """Keys and values of the rows' prefixes, and (rows, prefix tokens) bool: which of them a row attends to."""
         prefixes = _prefixes(rows)
         own = torch.tensor([prefixes.index(row.prefix) if row.prefix else -1 for row in rows])
         of_key = torch.tensor([i for i, prefix in enumerate(prefixes) for _ in prefix], dtype=torch.long)
-        mask = (own[of][..., None] == of_key) & (of >= 0)[..., None]
-        return self.prefixes.of(self.model, prefixes), mask
+        return self.prefixes.of(self.model, prefixes), own[:, None] == of_key
 
 
 def _prefixes(rows: Sequence[Row]) -> list[Ids]:
