@@ -78,7 +78,7 @@ def reference_epoch(config: ExperimentConfig, phase: str, draws: int) -> None:
     model = make_model(config, online=True)
     train_only(model, settings.trainable)
     path = ReferencePath(model, make_prompts(config), settings.modalities)
-    path.activate_lora()
+    path.prepare()
     optimizer = path.optimizer()
     groups, _ = phase_samples(config, settings)
     tasks = {name: {Task(task): weight for task, weight in shares.items()} for name, shares in settings.tasks.items()}

@@ -44,11 +44,11 @@ def measure(setting: Setting, rounds: int) -> Iterator[Ratio]:
         new = NEW_TOKENS if row.task is Task.MER else row.supervised
 
         def reference(rows: Rows = rows, new: int = new) -> list[list[int]]:
-            path.activate_lora()
+            path.prepare()
             return [path.answer(Item(s, task, 0, setting.media(s)), new) for s, task in rows[:few]]
 
         def ours(decode: Literal["greedy", "likelihood"], rows: Rows = rows, new: int = new) -> None:
-            setting.own_lora()
+            setting.own_decoder()
             predictor = Predictor(
                 setting.model, setting.prompts, modalities=MODALITIES, max_new_tokens=new, decode=decode
             )  # fmt: skip

@@ -3,7 +3,7 @@
 - Of every item the loader also makes an augmented copy of its frames and mel spectrograms of its sound, which no tower reads.
 - All towers of a phase run in every step, pictures through PIL; the face's four maps are fused at full resolution.
 - Rows are padded to the longest, and the vocabulary is computed at every position, in float32 for the loss.
-- LoRA's arithmetic, and its dropout, take part while it is frozen.
+- LoRA's arithmetic, and its dropout, take part while it is frozen; decoder and LoRA compute as transformers and peft do.
 - Benchmarks are answered sample by sample, with a KV cache.
 
 Numbers are those of our path: same weights, same rows, same loss (`training.check`, tests/bench).
@@ -26,7 +26,7 @@ from torchvision import transforms
 from data_modules.record import Item
 from nano_emox.batch import pad
 from nano_emox.encoders.facial import FaceNetwork
-from nano_emox.lora import accumulate
+from nano_emox.fused import fuse
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import SLOT_IDS, PromptTokenizer
 from nano_emox.tasks import answer
@@ -58,9 +58,9 @@ class ReferencePath:
         """AdamW with torch's defaults over what trains."""
         return AdamW([p for p in self.model.parameters() if p.requires_grad], lr=1e-6, weight_decay=0.05)
 
-    def activate_lora(self) -> None:
-        """LoRA takes part, whether it trains or not, and is added as peft does; what trains stays as it is."""
-        accumulate(self.model.language, False)
+    def prepare(self) -> None:
+        """LoRA takes part, whether it trains or not; decoder and LoRA are transformers' and peft's own. What trains stays as it is."""
+        fuse(self.model.language, False)
         trains = {name: parameter.requires_grad for name, parameter in self.model.language.named_parameters()}
         for module in self.model.language.modules():
             if isinstance(module, BaseTunerLayer):

@@ -17,7 +17,7 @@ from data_modules.features import ContentKeys, FeatureStore
 from data_modules.inputs import MediaInputs, StoredFeatures
 from data_modules.record import Item, Sample, Task
 from nano_emox.backbones import build_shapes
-from nano_emox.lora import accumulate
+from nano_emox.fused import fuse
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import PromptTokenizer
 
@@ -58,9 +58,9 @@ class Setting:
         inputs = StoredFeatures(spaces, self.stored.keys)
         return [Item(sample, task, 0, inputs(sample)) for sample, task in rows]
 
-    def own_lora(self) -> None:
-        """LoRA as ours has it, after the reference's turn: out where it adds nothing, otherwise within its product."""
-        accumulate(self.model.language)
+    def own_decoder(self) -> None:
+        """The decoder as ours has it, after the reference's turn: fused, and LoRA out where it adds nothing."""
+        fuse(self.model.language)
         self.model.language.bypass_idle_lora()
 
     def begin(self, phase: str) -> Any:

@@ -63,12 +63,12 @@ class Training:
     def prepare_reference(self) -> None:
         """LoRA in, dropout as the released code has it."""
         self.setting.model.train()
-        self.reference.activate_lora()
+        self.reference.prepare()
 
     def prepare_ours(self) -> None:
-        """LoRA out where it is frozen and adds nothing, otherwise added within its product."""
+        """The decoder fused, and LoRA out where it is frozen and adds nothing."""
         self.setting.model.train()
-        self.setting.own_lora()
+        self.setting.own_decoder()
 
     @torch.no_grad()
     def check(self) -> tuple[float, float]:
@@ -79,7 +79,7 @@ class Training:
         """
         model, device = self.setting.model, self.setting.device
         nn.Module.eval(model)
-        self.reference.activate_lora()
+        self.reference.prepare()
         theirs = float(self.reference.loss(self.decoded))
         self.prepare_ours()
         nn.Module.eval(model)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from peft import LoraConfig, inject_adapter_in_model
+from peft import LoraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
@@ -24,7 +24,8 @@ from nano_emox.batch import IGNORED, Batch
 from nano_emox.cross_entropy import cross_entropy, log_probabilities
 from nano_emox.decoding import greedy
 from nano_emox.encoders.frozen import load_complete
-from nano_emox.lora import accumulate
+from nano_emox.fused import fuse
+from nano_emox.lora import add_lora
 from nano_emox.optimisation import Phase, adamw
 from nano_emox.prompts import SLOT_IDS
 from nano_emox.reading import Reader, Row
@@ -86,8 +87,8 @@ class LanguageHead(LightningModule):
         )
         if lora_rank:
             config = LoraConfig(r=lora_rank, lora_alpha=lora_alpha, lora_dropout=lora_dropout, target_modules=list(PROJECTIONS))
-            inject_adapter_in_model(config, self.model)
-            accumulate(self.model)
+            add_lora(self.model, config)
+        fuse(self.model)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(not lora_rank or "lora_" in name)
             if "lora_" in name:

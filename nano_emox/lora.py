@@ -1,7 +1,8 @@
-"""LoRA's sum in one matrix product.
+"""A linear layer and its LoRA as one node of the graph.
 
-peft adds `B(A(dropout(x))) * scaling` to a layer's output: a product, a scaling and a sum as wide as the output. Scaled
-at its rank instead, and added by the product with B itself, one is left, and backward there is none besides the product.
+peft adds `B(A(dropout(x))) * scaling` to the layer's output: a product, a scaling and a sum as wide as the output, and
+backward a sum as wide as the input. Here the last product of either direction adds to what is there, and of dropout only
+the mask is kept, a byte an element.
 """
 
 from __future__ import annotations
@@ -9,45 +10,109 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from peft.tuners.lora.layer import Linear, LoraVariant
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora.layer import Linear
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from nano_emox.pieces import pieces
 
 
-class AccumulatedLora(LoraVariant):
-    """What peft calls in place of its own sum; parameters, merged weights and checkpoints are those of plain LoRA."""
+class LoraLinear(Linear):
+    """peft's LoRA of a linear layer; parameters, merged weights and checkpoints are those of peft.
 
-    @staticmethod
-    def merge_safe(module: Any, active_adapter: str, orig_weight: Tensor) -> Tensor:
-        """The layer's weight (out, in) with LoRA's share, as a new tensor."""
-        return orig_weight + module.get_delta_weight(active_adapter).to(orig_weight.dtype)
+    Attributes:
+        fused: False computes as peft does. So do several adapters at once, a layer that trains itself, and weights of
+            several types without autocast.
+    """
 
-    @staticmethod
-    def merge_unsafe(module: Any, active_adapter: str, orig_weight: Tensor) -> None:
-        """Add LoRA's share to the layer's weight in place."""
-        orig_weight.data += module.get_delta_weight(active_adapter).to(orig_weight.dtype)
+    fused: bool = True
 
-    @staticmethod
-    def unmerge(module: Any, active_adapter: str, orig_weight: Tensor) -> Tensor:
-        """The weight without LoRA's share."""
-        return orig_weight - module.get_delta_weight(active_adapter).to(orig_weight.dtype)
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Hidden states (..., in) to (..., out)."""
+        names = [name for name in self.active_adapters if name in self.lora_A]
+        if not self.fused or args or kwargs or self.disable_adapters or self.merged or len(names) != 1:
+            return super().forward(x, *args, **kwargs)
+        (name,) = names
+        base, low, up = self.get_base_layer(), self.lora_A[name], self.lora_B[name]
+        if name in self.lora_variant or up.bias is not None or base.weight.requires_grad:
+            return super().forward(x)
+        weights = [base.weight, base.bias, low.weight, up.weight]
+        if torch.is_autocast_enabled(x.device.type):
+            dtype = torch.get_autocast_dtype(x.device.type)
+            x, *weights = (None if tensor is None else tensor.to(dtype) for tensor in (x, *weights))
+        elif any(weight is not None and weight.dtype != x.dtype for weight in weights):
+            return super().forward(x)
+        share = self.lora_dropout[name].p if self.training and isinstance(self.lora_dropout[name], nn.Dropout) else 0.0
+        mask = keep_mask(x, share) if share else None
+        out: Tensor = _LoraProduct.apply(x.contiguous(), mask, *weights, self.scaling[name] / (1 - share))
+        return out
 
-    @staticmethod
-    def forward(module: Any, active_adapter: str, x: Tensor, result: Tensor, **_: Any) -> Tensor:
-        """The layer's output (..., out): `result`, of the frozen layer, and LoRA's share."""
-        low = module.lora_A[active_adapter](module.lora_dropout[active_adapter](x)) * module.scaling[active_adapter]
-        up = module.lora_B[active_adapter]
-        if low.dtype != result.dtype or up.bias is not None:  # float32 beside bfloat16, without autocast
-            return result + up(low)
-        flat = result.reshape(-1, result.shape[-1])
-        return torch.addmm(flat, low.reshape(-1, low.shape[-1]), up.weight.to(low.dtype).T).view_as(result)
+
+def add_lora(model: nn.Module, config: LoraConfig) -> None:
+    """Put LoRA into a model's linear layers, as peft's `inject_adapter_in_model` does."""
+    config._register_custom_module({nn.Linear: LoraLinear})
+    inject_adapter_in_model(config, model)
 
 
-def accumulate(model: nn.Module, wanted: bool = True) -> None:
-    """Let LoRA's linear layers add their share this way, or as peft does."""
+def fuse_lora(model: nn.Module, wanted: bool = True) -> None:
+    """Let the LoRA layers of a model compute in one node, or as peft does."""
     for module in model.modules():
-        if isinstance(module, Linear):
-            for name in module.lora_A:
-                if wanted:
-                    module.lora_variant[name] = AccumulatedLora()
-                else:
-                    module.lora_variant.pop(name, None)
+        if isinstance(module, LoraLinear):
+            module.fused = wanted
+
+
+def keep_mask(x: Tensor, share: float) -> Tensor:
+    """Which elements dropout keeps, bool and of x's shape; each is dropped with probability `share`, to 1 / 65,536.
+
+    A CPU draws one number at a time, and four elements can share the 64 bits of one.
+    """
+    if x.device.type != "cpu":
+        return torch.empty(x.shape, dtype=torch.bool, device=x.device).bernoulli_(1 - share)
+    least = torch.iinfo(torch.int64).min
+    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(least, None).view(torch.int16)
+    return (draws[: x.numel()] >= torch.iinfo(torch.int16).min + round(share * 2**16)).view(x.shape)
+
+
+class _LoraProduct(torch.autograd.Function):
+    """x W' + b + s (x * mask) A' B', with frozen W (out, in) and b (out,), A (rank, in), B (out, rank)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, mask: Tensor | None, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scaling: float
+    ) -> Tensor:
+        flat = x.view(-1, x.shape[-1])
+        if mask is None:
+            low = flat @ a.T
+        else:
+            low = x.new_empty(len(flat), len(a))
+            for part, kept, out in pieces(x, mask, low):
+                torch.mm(part * kept, a.T, out=out)
+        ctx.scaling = scaling
+        ctx.save_for_backward(x, mask, low, weight, a, b)
+        whole = nn.functional.linear(flat, weight, bias).addmm_(low, b.T, alpha=scaling)
+        return whole.view(*x.shape[:-1], len(weight))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+        x, mask, low, weight, a, b = ctx.saved_tensors
+        wants_x, _, _, _, wants_a, wants_b, _ = ctx.needs_input_grad
+        slope = outer.reshape(-1, outer.shape[-1])
+        d_low = (slope @ b).mul_(ctx.scaling)
+        d_b = (slope.T @ low).mul_(ctx.scaling) if wants_b else None
+        d_x = slope @ weight if wants_x else None
+        d_a = None
+        if mask is None:
+            d_a = d_low.T @ x.view(-1, x.shape[-1]) if wants_a else None
+            if d_x is not None:
+                d_x.addmm_(d_low, a)
+        else:
+            d_a = torch.zeros_like(a) if wants_a else None
+            for part, kept, inner in pieces(x, mask, d_low):
+                if d_a is not None:
+                    d_a.addmm_(inner.T, part * kept)
+            if d_x is not None:
+                for kept, inner, part in pieces(mask, d_low, d_x):
+                    part.add_((inner @ a).mul_(kept))
+        return None if d_x is None else d_x.view(x.shape), None, None, None, d_a, d_b, None

@@ -46,7 +46,7 @@ def test_both_paths_have_the_same_gradients(setting, phase):
     for path in ("reference", "ours"):
         setting.model.zero_grad()
         if path == "reference":
-            both.reference.activate_lora()
+            both.reference.prepare()
             both.reference.loss(both.decoded).backward()
         else:
             setting.model.language.bypass_idle_lora()
@@ -72,7 +72,7 @@ def test_both_paths_give_the_same_answers(setting):
     rows = make_samples([Row(Task.MER, 200, 9)] * 3, setting.clips, setting.prompts, evaluation.MODALITIES)
     nn.Module.eval(setting.model)
     path = ReferencePath(setting.model, setting.prompts, evaluation.MODALITIES)
-    path.activate_lora()
+    path.prepare()
     theirs = [setting.prompts.text(path.answer(Item(s, t, 0, setting.media(s)), 6)) for s, t in rows]
     setting.model.language.bypass_idle_lora()
     predictor = Predictor(setting.model, setting.prompts, modalities=evaluation.MODALITIES, max_new_tokens=6)

@@ -1,0 +1,113 @@
+"""A decoder's element-wise work in fewer passes over memory: norms, gated activations, LoRA.
+
+transformers writes them operator by operator: a norm makes five tensors of its input's size and reads thirteen in the
+backward pass. A GPU has kernels for that; on a CPU they are written here, in pieces that fit its cache. Numbers are
+transformers' own within rounding.
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from nano_emox.lora import fuse_lora
+from nano_emox.pieces import pieces
+
+NORMS = ("Qwen2RMSNorm", "Qwen3RMSNorm", "LlamaRMSNorm", "MistralRMSNorm")  # x / rms(x) * weight
+GATED = ("Qwen2MLP", "Qwen3MLP", "LlamaMLP", "MistralMLP")  # down(act(gate(x)) * up(x))
+LARGE = 2**22  # elements from which on a tensor is made in pieces: smaller ones stay in the cache by themselves
+
+
+def fuse(model: nn.Module, wanted: bool = True) -> None:
+    """Let the modules of a decoder that are known here compute this way, or as they were published."""
+    fuse_lora(model, wanted)
+    for module in model.modules():
+        kind = type(module).__name__
+        if kind not in NORMS and (kind not in GATED or type(module.act_fn).__name__ not in ("SiLU", "SiLUActivation")):
+            continue
+        if wanted:
+            module.forward = MethodType(_norm if kind in NORMS else _feed_forward, module)
+        else:
+            module.__dict__.pop("forward", None)
+
+
+def _norm(module: Any, hidden: Tensor) -> Tensor:
+    weight, eps = module.weight, module.variance_epsilon
+    published: Tensor
+    if hidden.dtype != weight.dtype:
+        published = type(module).forward(module, hidden)
+    elif hidden.device.type == "cuda":
+        with torch.autocast("cuda", enabled=False):  # which would make a float32 tensor of it
+            published = nn.functional.rms_norm(hidden, weight.shape, weight, eps)
+    elif hidden.dtype == torch.float32 and hidden.device.type == "cpu":
+        published = _RMSNorm.apply(hidden, weight, eps)
+    else:
+        published = type(module).forward(module, hidden)
+    return published
+
+
+def _feed_forward(module: Any, hidden: Tensor) -> Tensor:
+    gate, up = module.gate_proj(hidden), module.up_proj(hidden)
+    if gate.device.type == "cpu" and gate.numel() >= LARGE and torch.is_grad_enabled():
+        product = _Gated.apply(gate, up)
+    else:
+        product = module.act_fn(gate) * up
+    out: Tensor = module.down_proj(product)
+    return out
+
+
+class _RMSNorm(torch.autograd.Function):
+    """Float32 (..., dim) to x / sqrt(mean(x^2) + eps) * weight."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        x = x.contiguous()
+        out, scale = torch.empty_like(x), x.new_empty(*x.shape[:-1], 1)
+        for part, normed, factor in pieces(x, out, scale):
+            torch.linalg.vector_norm(part, dim=-1, keepdim=True, out=factor)
+            factor.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+            torch.mul(part, factor, out=normed).mul_(weight)
+        ctx.save_for_backward(x, scale, weight)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+        x, scale, weight = ctx.saved_tensors
+        outer = outer.contiguous()
+        d_x = torch.empty_like(x)
+        d_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        for part, factor, slope, inner in pieces(x, scale, outer, d_x):
+            if d_weight is not None:
+                d_weight += (slope * part).mul_(factor).sum(0)
+            torch.mul(slope, weight, out=inner)
+            shared = torch.linalg.vecdot(inner, part)[:, None].mul_(factor.square().div_(-x.shape[-1]))
+            inner.addcmul_(part, shared).mul_(factor)
+        return d_x, d_weight, None
+
+
+class _Gated(torch.autograd.Function):
+    """silu(gate) * up, both (..., dim). Backward, their gradients take their place: nothing else reads them by then."""
+
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        gate, up = gate.contiguous(), up.contiguous()
+        out = torch.empty_like(gate)
+        for one, other, product in pieces(gate, up, out):
+            torch.mul(nn.functional.silu(one), other, out=product)
+        ctx.save_for_backward(gate, up)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, Tensor]:
+        gate, up = ctx.saved_tensors
+        for one, other, slope in pieces(gate, up, outer.contiguous()):
+            d_one = torch.ops.aten.silu_backward(slope * other, one)
+            torch.mul(nn.functional.silu(one), slope, out=other)
+            one.copy_(d_one)
+        return gate, up
