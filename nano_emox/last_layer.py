@@ -1,4 +1,4 @@
-"""The last layer where it is wanted: its queries and its feed-forward network at those positions alone.
+"""The last layer where it is wanted: its queries, their attention and its feed-forward network at those positions alone.
 
 Nothing reads the last layer's output elsewhere; its keys and values are still made everywhere. Exact, and one layer of
 28 (of seven in the `quarter` preset) for the price of a few positions.
@@ -26,6 +26,9 @@ class LastLayer:
             if name.rpartition(".")[2] in NARROWED:
                 module.register_forward_pre_hook(self._narrow)
                 module.register_forward_hook(self._widen)
+        attention = getattr(layer, "self_attn", None)
+        if isinstance(attention, nn.Module):
+            attention.register_forward_pre_hook(self._attend, with_kwargs=True)
 
     @contextmanager
     def only(self, wanted: Tensor) -> Iterator[None]:
@@ -35,6 +38,14 @@ class LastLayer:
             yield
         finally:
             self._wanted = None
+
+    def _attend(
+        self, module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        rows = options.get("rows")
+        if self._wanted is None or rows is None or rows.last is None:
+            return None
+        return inputs, {**options, "rows": rows.last}
 
     def _narrow(self, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._wanted is None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ GATHER = 32  # cost of fetching a key for a piece, and
 BLOCK = 50_000  # of a block's kernels, both in pairs of a query and a key
 Root = tuple[Hashable, ...]
 Array = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,20 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Attention:
+    """How a sequence attends.
+
+    Attributes:
+        blocks: each place, or each that is wanted, is a query once.
+        answers: (length,) int64: where a place's output is in the blocks' outputs, one block after the other; anywhere if
+            it is not wanted.
+    """
+
+    blocks: tuple[Block, ...]
+    answers: Tensor
+
+
+@dataclass(frozen=True)
 class Packing:
     """Where tokens went; `rows` many, the longest of `longest` tokens.
 
@@ -46,25 +60,30 @@ class Packing:
         row, index: (length,) int64: which token of which row is here.
         place: (rows, longest) int64: where a row's token is; -1 after the row's end.
         given: tokens of all given prefixes together.
-        blocks: how the sequence attends; each of its places is a query once.
-        answers: (length,) int64: where a place's output is in the blocks' outputs, one block after the other.
+        attention: of the whole sequence.
+        last: of the last layer, where only some outputs are wanted.
     """
 
     row: Tensor
     index: Tensor
     place: Tensor
     given: int
-    blocks: tuple[Block, ...]
-    answers: Tensor
+    attention: Attention
+    last: Attention | None
 
 
-def pack(rows: Sequence[Sequence[Hashable]], prefixes: Sequence[Sequence[Hashable]] = ()) -> Packing:
+def pack(
+    rows: Sequence[Sequence[Hashable]],
+    prefixes: Sequence[Sequence[Hashable]] = (),
+    wanted: tuple[Tensor, Tensor] | None = None,
+) -> Packing:
     """Lay rows into one sequence.
 
     Args:
         rows: what each token is; tokens are one where they and all before them are equal. Give modality tokens a name of
             their own, since equal ids there do not mean equal content.
         prefixes: what each row stands after, computed elsewhere; only rows of one prefix share tokens.
+        wanted: row and place in it, each (m,) int64, of the tokens whose output the last layer is for.
     """
     roots = [tuple(prefix) for prefix in prefixes] or [()] * len(rows)
     starts: dict[Root, int] = {}
@@ -79,14 +98,25 @@ def pack(rows: Sequence[Sequence[Hashable]], prefixes: Sequence[Sequence[Hashabl
     place = np.full((len(rows), longest), -1)
     for number, (path, root) in enumerate(zip(forest.paths, roots, strict=True)):
         place[number, : len(path) - len(root)] = path[len(root) :] - given
-    blocks, answers, before = [], np.empty(len(forest.owners), dtype=np.int64), 0
-    for group in _groups(_pieces(forest)):
-        block, filled = _block(group, forest.paths, given)
+    length = len(forest.owners)
+    last = None
+    if wanted is not None:
+        some = np.zeros(length, dtype=bool)
+        some[place[wanted[0].numpy(), wanted[1].numpy()]] = True
+        last = _attention(_pieces(forest, some), forest)
+    owners, depths = (torch.tensor(values, dtype=torch.long) for values in (forest.owners, forest.depths))
+    every = _attention(_pieces(forest, np.ones(length, dtype=bool)), forest)
+    return Packing(owners, depths, torch.from_numpy(place), given, every, last)
+
+
+def _attention(pieces: Sequence[_Piece], forest: _Forest) -> Attention:
+    blocks, answers, before = [], np.zeros(len(forest.owners), dtype=np.int64), 0
+    for group in _groups(pieces):
+        block, filled = _block(group, forest.paths, forest.given)
         blocks.append(block)
         answers[block.queries.numpy()[filled]] = before + np.flatnonzero(filled)
         before += filled.size
-    owners, depths = (torch.tensor(values, dtype=torch.long) for values in (forest.owners, forest.depths))
-    return Packing(owners, depths, torch.from_numpy(place), given, tuple(blocks), torch.from_numpy(answers))
+    return Attention(tuple(blocks), torch.from_numpy(answers))
 
 
 class _Forest:
@@ -130,12 +160,15 @@ class _Piece:
     size: int
 
 
-def _pieces(forest: _Forest) -> list[_Piece]:
-    """Rows' own tokens in pieces; short neighbours that have most keys in common go together."""
+def _pieces(forest: _Forest, wanted: Flags) -> list[_Piece]:
+    """Rows' own tokens in pieces, from the first to the last that is wanted; short neighbours of like keys go together."""
     pieces: list[_Piece] = []
     for number, (path, own) in enumerate(zip(forest.paths, forest.own, strict=True)):
-        for start in range(len(path) - own, len(path), QUERIES):
-            stop = min(start + QUERIES, len(path))
+        first = len(path) - own
+        places = first + np.flatnonzero(wanted[path[first:] - forest.given])
+        end = int(places[-1]) + 1 if len(places) else 0
+        for start in range(int(places[0]) if len(places) else 0, end, QUERIES):
+            stop = min(start + QUERIES, end)
             piece = _Piece([(number, start, stop)], path[:stop], stop - start)
             if pieces and (joined := _joined(pieces[-1], piece)):
                 pieces[-1] = joined
@@ -185,7 +218,7 @@ def _groups(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
     return groups
 
 
-def _block(group: Sequence[_Piece], paths: Sequence[Array], given: int) -> tuple[Block, np.ndarray[Any, np.dtype[np.bool_]]]:
+def _block(group: Sequence[_Piece], paths: Sequence[Array], given: int) -> tuple[Block, Flags]:
     """A block, and which of its queries (pieces, q) are not there to fill it up."""
     size = max(piece.size for piece in group)
     width = -(-max(len(piece.keys) for piece in group) // 8) * 8  # as kernels like a mask to be

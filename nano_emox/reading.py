@@ -68,13 +68,14 @@ class Reader:
         Returns:
             Hidden states (n, width), each once, and which of them is whose, (m,): rows may have tokens in common.
         """
-        packing = pack([row.names for row in rows], [row.prefix for row in rows])
+        wanted = (wanted[0].cpu(), wanted[1].cpu())
+        packing = pack([row.names for row in rows], [row.prefix for row in rows], None if self.recomputes else wanted)
         device = embeddings.device
         source = _sources(rows, packing.place, len(packing.row)).to(device)
         starts = torch.tensor([len(row.prefix) for row in rows])
         positions = (packing.index + starts[packing.row]).to(device)
         before = self.prefixes.of(self.model, _prefixes(rows))
-        places, which = packing.place[wanted[0].cpu(), wanted[1].cpu()].unique(return_inverse=True)
+        places, which = packing.place[wanted].unique(return_inverse=True)
         places = places.to(device)
         hidden = self.decode(
             embeddings.index_select(0, source)[None], torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device), positions[None],

@@ -15,7 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from nano_emox.packing import Packing
+from nano_emox.packing import Attention, Packing
 
 ROWS = "nano_emox_rows"
 
@@ -25,35 +25,48 @@ class RowBlocks:
     """The blocks of a `Packing` on a device, with what may not be seen taken out.
 
     Attributes:
-        blocks: queries (n * q,) and keys (n * k,), flattened, and sees (n, q, k).
+        queries, keys: (n,) and (m,) int64, of all blocks, one after the other.
+        sees: per block (pieces, q, k) bool.
         answers: (length,) int64.
+        last: of the last layer.
     """
 
-    blocks: tuple[tuple[Tensor, Tensor, Tensor], ...]
+    queries: Tensor
+    keys: Tensor
+    sees: tuple[Tensor, ...]
     answers: Tensor
+    last: RowBlocks | None = None
     _biases: dict[tuple[torch.dtype, int], list[Tensor]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, packing: Packing, visible: Tensor) -> RowBlocks:
         """Args: visible: (length,) bool, which of the packed tokens others may attend to; a token always sees itself."""
-        device = visible.device
         seen = torch.cat([visible.new_ones(packing.given), visible])
-        blocks = []
-        for block in packing.blocks:
-            queries, keys, sees = (part.to(device) for part in (block.queries, block.keys, block.sees))
-            itself = keys[:, None] == queries[..., None] + packing.given
-            blocks.append((queries.flatten(), keys.flatten(), sees & (seen[keys][:, None] | itself)))
-        return cls(tuple(blocks), packing.answers.to(device))
+        last = None if packing.last is None else cls._of(packing.last, packing.given, seen, None)
+        return cls._of(packing.attention, packing.given, seen, last)
+
+    @classmethod
+    def _of(cls, attention: Attention, given: int, seen: Tensor, last: RowBlocks | None) -> RowBlocks:
+        masks = []
+        for block in attention.blocks:
+            queries, keys, sees = (part.to(seen.device) for part in (block.queries, block.keys, block.sees))
+            itself = keys[:, None] == queries[..., None] + given
+            masks.append(sees & (seen[keys][:, None] | itself))
+        queries, keys = (
+            torch.cat([part.flatten() for part in parts]).to(seen.device)
+            for parts in zip(*((block.queries, block.keys) for block in attention.blocks), strict=True)
+        )
+        return cls(queries, keys, tuple(masks), attention.answers.to(seen.device), last)
 
     def biases(self, dtype: torch.dtype, repeats: int) -> list[Tensor]:
-        """Per block (n, 1, repeats * q, k): zero where a query sees a key, else minus infinity; one for all layers."""
+        """Per block (pieces, 1, repeats * q, k): zero where a query sees a key, else minus infinity; one for all layers."""
         known = self._biases.get((dtype, repeats))
         if known is None:
             known = [
                 torch.zeros(sees.shape, dtype=dtype, device=sees.device)
                 .masked_fill(~sees, -torch.inf)
                 .repeat(1, repeats, 1)[:, None]
-                for _, _, sees in self.blocks
+                for sees in self.sees
             ]
             self._biases[dtype, repeats] = known
         return known
@@ -81,16 +94,23 @@ def attend(
     _, heads, _, dim = query.shape
     groups = key.shape[1]
     repeats = heads // groups  # queries that share a key are more queries of that key: nothing is repeated
-    flat = query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1)
-    outputs = []
     kind = query.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype  # else a copy in every layer
-    for (queries, keys, sees), bias in zip(rows.blocks, rows.biases(dtype, repeats), strict=True):
-        count, size, width = sees.shape
-        asked = flat[0].index_select(0, queries).view(count, size, groups, repeats, dim)
-        asked = asked.permute(0, 2, 3, 1, 4).reshape(count, groups, repeats * size, dim)
-        held, told = (part.index_select(0, keys).view(count, width, groups, dim).transpose(1, 2) for part in flat[1:])
-        out = nn.functional.scaled_dot_product_attention(asked, held, told, bias, dropout, scale=scaling)
+    sizes = [sees.shape for sees in rows.sees]
+    # Fetched for all blocks at once: gradients are then added up once, not as often as there are blocks.
+    asked = query[0].transpose(0, 1).index_select(0, rows.queries).split([count * size for count, size, _ in sizes])
+    held, told = (
+        part[0].transpose(0, 1).index_select(0, rows.keys).split([count * width for count, _, width in sizes])
+        for part in (key, value)
+    )
+    outputs = []
+    for shape, *parts, bias in zip(sizes, asked, held, told, rows.biases(dtype, repeats), strict=True):
+        count, size, width = shape
+        asks = parts[0].view(count, size, groups, repeats, dim).permute(0, 2, 3, 1, 4)
+        keys, values = (part.view(count, width, groups, dim).transpose(1, 2) for part in parts[1:])
+        out = nn.functional.scaled_dot_product_attention(
+            asks.reshape(count, groups, repeats * size, dim), keys, values, bias, dropout, scale=scaling
+        )
         out = out.view(count, groups, repeats, size, dim).permute(0, 3, 1, 2, 4)
         outputs.append(out.reshape(count * size, heads, dim))
     return torch.cat(outputs).index_select(0, rows.answers)[None], None

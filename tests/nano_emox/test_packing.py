@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from nano_emox.packing import QUERIES, pack
+from nano_emox.packing import QUERIES, Attention, pack
 from nano_emox.row_attention import RowBlocks, attend
 
 ROWS = [list("abcdefgh"), list("abcxy"), list("qr"), list("abcxyz"), [], list("a")]
@@ -18,14 +19,16 @@ SAID = ([201, 1], [201, 2, 3], [202, 4], [203], [203, 5, 6])
 CANDIDATES = [[(clip, place) for place in range(200)] + said for clip in range(6) for said in SAID]
 
 
-def seen(packing, prefixes) -> dict[int, list[int]]:
-    """By place, the keys that it sees: given ones and packed ones, as the blocks have them."""
+def seen(attention: Attention, wanted: Collection[int] | None = None) -> dict[int, list[int]]:
+    """By place, all or those `wanted`, the keys that it sees: given ones and packed ones, as the blocks have them."""
     found: dict[int, list[int]] = {}
-    outputs = [place for block in packing.blocks for place in block.queries.flatten().tolist()]
+    outputs = [place for block in attention.blocks for place in block.queries.flatten().tolist()]
     rows = [
-        (keys, row) for block in packing.blocks for keys, piece in zip(block.keys, block.sees, strict=True) for row in piece
+        (keys, row) for block in attention.blocks for keys, piece in zip(block.keys, block.sees, strict=True) for row in piece
     ]
-    for place, at in enumerate(packing.answers.tolist()):
+    for place, at in enumerate(attention.answers.tolist()):
+        if wanted is not None and place not in wanted:
+            continue
         assert outputs[at] == place
         keys, row = rows[at]
         found[place] = keys[row].tolist()
@@ -40,7 +43,7 @@ def test_every_token_sees_its_prefix_and_its_own_row_up_to_itself(rows, prefixes
     bank = [token for prefix in dict.fromkeys(map(tuple, prefixes)) for token in prefix]
     assert packing.given == len(bank)
     bank += [rows[row][index] for row, index in zip(packing.row.tolist(), packing.index.tolist(), strict=True)]
-    found = seen(packing, prefixes)
+    found = seen(packing.attention)
     assert sorted(found) == list(range(len(packing.row)))
     for number, row in enumerate(rows):
         prefix = list(prefixes[number]) if prefixes else []
@@ -49,6 +52,27 @@ def test_every_token_sees_its_prefix_and_its_own_row_up_to_itself(rows, prefixes
             assert [bank[key] for key in found[place]] == [*prefix, *row[: depth + 1]]
             assert int(packing.index[place]) == depth
         assert (packing.place[number, len(row) :] == -1).all()
+
+
+@pytest.mark.parametrize("rows", [ROWS, LONG, CANDIDATES], ids=["short", "long", "candidates"])
+def test_the_last_layer_attends_where_an_output_is_wanted_and_hardly_elsewhere(rows):
+    draw = random.Random(0)
+    wanted = [(n, place) for n, row in enumerate(rows) if row for place in range(draw.randrange(len(row)), len(row))]
+    packing = pack(rows, wanted=tuple(torch.tensor(column) for column in zip(*wanted, strict=True)))
+    assert packing.last is not None
+    every = seen(packing.attention)
+    places = {int(packing.place[row, index]) for row, index in wanted}
+    assert seen(packing.last, places) == {place: every[place] for place in sorted(places)}
+    asked = sum(block.queries.numel() for block in packing.last.blocks)
+    assert asked <= sum(block.queries.numel() for block in packing.attention.blocks)
+
+
+def test_answers_are_all_that_asks_in_the_last_layer():
+    rows = [[*"instruction", *((number, place) for place in range(40 + number))] for number in range(16)]
+    wanted = [(number, place) for number, row in enumerate(rows) for place in range(len(row) - 3, len(row))]
+    last = pack(rows, wanted=tuple(torch.tensor(column) for column in zip(*wanted, strict=True))).last
+    assert last is not None
+    assert 3 * 16 <= sum(block.queries.numel() for block in last.blocks) <= 4 * 16
 
 
 def test_what_rows_have_in_common_is_there_once():
@@ -63,17 +87,17 @@ def test_attention_is_paid_for_what_is_seen():
     """Blocks have hardly more pairs than rows alone would have, cut into pieces; candidates share their prompt's keys."""
     for rows in (LONG, CANDIDATES):
         packing = pack(rows)
-        paid = sum(block.sees.numel() for block in packing.blocks)
-        needed = sum(int(block.sees.sum()) for block in packing.blocks)  # half of a square is what a causal row needs
+        paid = sum(block.sees.numel() for block in packing.attention.blocks)
+        needed = sum(int(block.sees.sum()) for block in packing.attention.blocks)  # half of a square is what a causal row needs
         assert needed < paid < 3.2 * needed < len(packing.row) ** 2
-    assert sum(len(block.queries) for block in pack(CANDIDATES).blocks) == 2 * 6
-    assert max(block.queries.shape[1] for block in pack(LONG).blocks) <= QUERIES
+    assert sum(len(block.queries) for block in pack(CANDIDATES).attention.blocks) == 2 * 6
+    assert max(block.queries.shape[1] for block in pack(LONG).attention.blocks) <= QUERIES
 
 
 def test_like_pieces_make_few_blocks():
     draw = random.Random(0)
     rows = [[(number, place) for place in range(draw.randint(40, 90))] for number in range(64)]
-    assert len(pack(rows).blocks) <= 4
+    assert len(pack(rows).attention.blocks) <= 4
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -93,7 +117,7 @@ def test_attention_over_blocks_is_attention_of_each_row(seed):
     found = [out, *torch.autograd.grad((out * weights).sum(), (query, key, value))]
 
     mask = torch.zeros(length, packing.given + length, dtype=torch.bool)
-    for place, keys in seen(packing, prefixes).items():
+    for place, keys in seen(packing.attention).items():
         mask[place, keys] = True
     mask[:, packing.given :] &= visible | torch.eye(length, dtype=torch.bool)
     plain = whole_attention(query, key, value, mask)

@@ -13,6 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 
 from nano_emox.batch import Batch, pad
 from nano_emox.cross_entropy import cross_entropy
+from nano_emox.fused import fuse
 from nano_emox.language import LanguageHead
 from nano_emox.prefixes import PrefixMemory
 from nano_emox.prompts import SLOT_IDS
@@ -91,8 +92,9 @@ def loss_and_gradients(head: LanguageHead, batch: Batch) -> tuple[Tensor, dict[s
 
 
 def full_logits(head: LanguageHead, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """As Hugging Face computes it: padded rows, all positions, all logits."""
+    """As Hugging Face and peft compute it: padded rows, all positions, all logits."""
     tokens = make_tokens(batch)
+    fuse(head, False)
     embedded = head.splice(batch.input_ids, tokens, batch.slots)
     logits = head.model(inputs_embeds=embedded, attention_mask=batch.attention_mask.long()).logits[:, :-1]
     targets = batch.labels[:, 1:]
@@ -101,6 +103,7 @@ def full_logits(head: LanguageHead, batch: Batch) -> tuple[Tensor, dict[str, Ten
     (losses.sum() / counts.sum() + 0.5 * (losses.sum(1) / counts).mean()).backward()
     gradients = {name: value.grad for name, value in [*tokens.items(), *head.named_parameters()] if value.grad is not None}
     head.zero_grad()
+    fuse(head)
     return losses.sum(1).detach(), gradients
 
 
@@ -122,7 +125,8 @@ def test_losses_and_gradients_are_those_of_padded_rows_and_full_logits(name, fro
     assert set(gradients) >= {"speech", "visual", "face", "fusion"}
     assert any("lora_" in key for key in gradients) != frozen
     for key, gradient in gradients.items():
-        assert_close(gradient, expected_gradients[key], atol=2e-4, rtol=1e-3, msg=lambda m, key=key: f"{key}: {m}")
+        allowed = 2e-4 + 3e-5 * float(expected_gradients[key].abs().max())
+        assert_close(gradient, expected_gradients[key], atol=allowed, rtol=1e-3, msg=lambda m, key=key: f"{key}: {m}")
 
 
 def test_rows_that_hold_a_masked_token_are_read_as_before():
