@@ -38,11 +38,14 @@ def make_backbones(config: ExperimentConfig) -> Path:
         raise ConfigError(f"backbones.preset: {config.backbones.preset!r} is downloaded, not made; see `nano-emox doctor`")
     root = Path(config.backbones.root)
     console.print("pre-training three towers and, beside them, a language model")
-    # Towers and language model do not need each other, and small matrices do not fill two cores.
+    # Towers and language model do not need each other: a thread each is worth more than two threads in turn.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with ProcessPoolExecutor(1, get_context("spawn"), _start_worker) as beside:
         pending = beside.submit(pretrain_towers, root, config.backbones.tower_steps, config.seed)
         language = _language(config, root)
         towers = pending.result()
+    torch.set_num_threads(threads)
     _show(towers, language)
     report = {
         "towers": [{"modality": t.modality, "scores": t.scores, "seconds": t.seconds} for t in towers],

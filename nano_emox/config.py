@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -368,7 +369,7 @@ def require_paths(config: ExperimentConfig, *keys: str) -> None:
     """
     problems = []
     for key in keys:
-        path = Path(str(OmegaConf.select(OmegaConf.structured(config), key)))
+        path = Path(attrgetter(key)(config))
         if not path.exists():
             parent = next((p for p in path.parents if p.exists()), Path())
             near = difflib.get_close_matches(

@@ -51,6 +51,7 @@ def config_of(root, output, *overrides):
             "evaluation.limit=2",
             "model.max_new_tokens=12",
             "data.workers=0",
+            "trainer.threads=1",  # tests run side by side
             "seed=5",
             *SHORT,
             *overrides,

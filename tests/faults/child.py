@@ -61,6 +61,7 @@ def overrides(root: Path) -> list[str]:
         f"cache={root / 'features'}",
         "wandb.mode=disabled",
         "data.workers=0",
+        "trainer.threads=1",  # tests run side by side, and some of them fork
         "seed=5",
         *SHORT,
     ]
