@@ -60,7 +60,7 @@ class ReferencePath:
 
     def prepare(self) -> None:
         """LoRA takes part, whether it trains or not; decoder and LoRA are transformers' and peft's own. What trains stays as it is."""
-        fuse(self.model.language, False)
+        fuse(self.model, False)
         trains = {name: parameter.requires_grad for name, parameter in self.model.language.named_parameters()}
         for module in self.model.language.modules():
             if isinstance(module, BaseTunerLayer):

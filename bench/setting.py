@@ -59,8 +59,8 @@ class Setting:
         return [Item(sample, task, 0, inputs(sample)) for sample, task in rows]
 
     def own_decoder(self) -> None:
-        """The decoder as ours has it, after the reference's turn: fused, and LoRA out where it adds nothing."""
-        fuse(self.model.language)
+        """Modules as ours has them, after the reference's turn: fused, and LoRA out where it adds nothing."""
+        fuse(self.model)
         self.model.language.bypass_idle_lora()
 
     def begin(self, phase: str) -> Any:

@@ -1,4 +1,4 @@
-"""A decoder's element-wise work in fewer passes over memory: norms, gated activations, LoRA.
+"""Element-wise work in fewer passes over memory: norms, gated activations, dropout, LoRA.
 
 transformers writes them operator by operator: a norm makes five tensors of its input's size and reads thirteen in the
 backward pass. A GPU has kernels for that; on a CPU they are written here, in pieces that fit its cache. Numbers are
@@ -7,6 +7,7 @@ transformers' own within rounding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from nano_emox.dropout import drop
 from nano_emox.lora import fuse_lora
 from nano_emox.pieces import pieces
 
@@ -23,16 +25,29 @@ LARGE = 2**22  # elements from which on a tensor is made in pieces: smaller ones
 
 
 def fuse(model: nn.Module, wanted: bool = True) -> None:
-    """Let the modules of a decoder that are known here compute this way, or as they were published."""
+    """Let the modules of a model that are known here compute this way, or as they were published."""
     fuse_lora(model, wanted)
     for module in model.modules():
-        kind = type(module).__name__
-        if kind not in NORMS and (kind not in GATED or type(module.act_fn).__name__ not in ("SiLU", "SiLUActivation")):
-            continue
-        if wanted:
-            module.forward = MethodType(_norm if kind in NORMS else _feed_forward, module)
-        else:
+        forward = _forward_of(module)
+        if wanted and forward is not None:
+            module.forward = MethodType(forward, module)
+        elif forward is not None:
             module.__dict__.pop("forward", None)
+
+
+def _forward_of(module: nn.Module) -> Callable[[Any, Tensor], Tensor] | None:
+    kind = type(module).__name__
+    if kind in NORMS:
+        return _norm
+    if kind in GATED and type(module.act_fn).__name__ in ("SiLU", "SiLUActivation"):
+        return _feed_forward
+    return _dropout if type(module) is nn.Dropout else None
+
+
+def _dropout(module: Any, x: Tensor) -> Tensor:
+    if module.training and 0 < module.p < 1 and x.device.type == "cpu" and x.is_floating_point() and not module.inplace:
+        return drop(x, module.p)
+    return nn.functional.dropout(x, module.p, module.training, module.inplace)
 
 
 def _norm(module: Any, hidden: Tensor) -> Tensor:

@@ -241,17 +241,18 @@ class LanguageHead(LightningModule):
     def _rows(self, batch: Batch) -> tuple[list[Row], Tensor]:
         """The batch's rows up to their last answer token, which predicts nothing; and what of each is a known prefix."""
         ids, width = batch.input_ids.tolist(), batch.input_ids.shape[1]
-        labels, seen = batch.labels.cpu() != IGNORED, batch.attention_mask.bool().cpu()
         training = torch.is_grad_enabled() and self.trains
         if training:
             self.reader.prefixes.clear()  # a step follows, and a fused optimizer's is counted in no parameter's version
         remembers = self.shared_prefix and self.keeps_prefixes and not training and not self.model.training
+        supervised = batch.labels.cpu() != IGNORED
+        firsts = supervised.int().argmax(1).tolist()
+        ends = (supervised * torch.arange(width)).amax(1).tolist()
+        seen = batch.attention_mask.bool().cpu().int().cumprod(1).sum(1).tolist()  # tokens up to the first masked one
         rows, skipped = [], torch.zeros(len(batch), dtype=torch.long)
-        for number, row in enumerate(ids):
-            answer = labels[number].nonzero()[:, 0].tolist()
-            end = answer[-1] if answer else 0
-            given = 0 if batch.prefix is None or not remembers else min(batch.prefix[number], (answer or [1])[0] - 1)
-            if given and (min(row[:given]) < 0 or not bool(seen[number, :given].all())):
+        for number, (row, first, end) in enumerate(zip(ids, firsts, ends, strict=True)):
+            given = max(0, min(batch.prefix[number], first - 1)) if batch.prefix is not None and remembers and end else 0
+            if given > seen[number] or min(row[:given], default=0) < 0:
                 given = 0
             names: list[Hashable] = [token if token >= 0 else (number, place) for place, token in enumerate(row[:end])]
             if not self.shared_prefix and names:

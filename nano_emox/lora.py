@@ -15,6 +15,7 @@ from peft.tuners.lora.layer import Linear
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from nano_emox.dropout import keep_mask
 from nano_emox.pieces import pieces
 
 
@@ -43,7 +44,10 @@ class LoraLinear(Linear):
             x, *weights = (None if tensor is None else tensor.to(dtype) for tensor in (x, *weights))
         elif any(weight is not None and weight.dtype != x.dtype for weight in weights):
             return super().forward(x)
-        share = self.lora_dropout[name].p if self.training and isinstance(self.lora_dropout[name], nn.Dropout) else 0.0
+        dropout = self.lora_dropout[name]
+        share = dropout.p if isinstance(dropout, nn.Dropout) and dropout.training else 0.0
+        if share >= 1:
+            return super().forward(x)
         mask = keep_mask(x, share) if share else None
         out: Tensor = _LoraProduct.apply(x.contiguous(), mask, *weights, self.scaling[name] / (1 - share))
         return out
@@ -60,18 +64,6 @@ def fuse_lora(model: nn.Module, wanted: bool = True) -> None:
     for module in model.modules():
         if isinstance(module, LoraLinear):
             module.fused = wanted
-
-
-def keep_mask(x: Tensor, share: float) -> Tensor:
-    """Which elements dropout keeps, bool and of x's shape; each is dropped with probability `share`, to 1 / 65,536.
-
-    A CPU draws one number at a time, and four elements can share the 64 bits of one.
-    """
-    if x.device.type != "cpu":
-        return torch.empty(x.shape, dtype=torch.bool, device=x.device).bernoulli_(1 - share)
-    least = torch.iinfo(torch.int64).min
-    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(least, None).view(torch.int16)
-    return (draws[: x.numel()] >= torch.iinfo(torch.int16).min + round(share * 2**16)).view(x.shape)
 
 
 class _LoraProduct(torch.autograd.Function):

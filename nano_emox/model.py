@@ -21,6 +21,7 @@ from nano_emox.adapters import FacialAdapter, QFormerAdapter
 from nano_emox.batch import Batch
 from nano_emox.config import ModelConfig
 from nano_emox.encoders import FrozenEncoder
+from nano_emox.fused import fuse
 from nano_emox.fusion import FusionEncoder
 from nano_emox.language import LanguageHead, LanguageLoss
 from nano_emox.optimisation import Phase, adamw
@@ -75,6 +76,8 @@ class NanoEmoX(LightningModule):
             widths["speech"], widths["visual"], width, experts=len(config.visual_layers), tokens=tokens["fusion"],
             hidden=config.fusion.hidden, heads=config.fusion.heads, dropout=config.fusion.dropout,
         )  # fmt: skip
+        for part in (self.visual_adapter, self.speech_adapter, self.facial_adapter, self.fusion):
+            fuse(part)
         self.language = language
         self.visual_encoder: FrozenEncoder | None = None
         self.speech_encoder: FrozenEncoder | None = None

@@ -181,9 +181,12 @@ def _joined(one: _Piece, other: _Piece) -> _Piece | None:
     size = one.size + other.size
     if size > QUERIES:
         return None
-    keys = np.union1d(one.keys, other.keys)
-    apart = one.size * len(one.keys) + other.size * len(other.keys) + GATHER * (len(one.keys) + len(other.keys))
-    return _Piece(one.runs + other.runs, keys, size) if (size + GATHER) * len(keys) <= apart else None
+    known, new = one.keys, other.keys
+    common = int((known[np.searchsorted(known, new).clip(max=len(known) - 1)] == new).sum())
+    apart = one.size * len(known) + other.size * len(new) + GATHER * (len(known) + len(new))
+    if (size + GATHER) * (len(known) + len(new) - common) > apart:
+        return None
+    return _Piece(one.runs + other.runs, np.union1d(known, new), size)
 
 
 def _groups(pieces: Sequence[_Piece]) -> list[list[_Piece]]:

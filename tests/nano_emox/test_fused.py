@@ -100,7 +100,7 @@ def test_other_activations_and_other_models_are_left_alone():
     other = GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=20, n_positions=8))
     for model in (mlp, other):
         fuse(model)
-        assert not any("forward" in part.__dict__ for part in model.modules())
+        assert {type(part).__name__ for part in model.modules() if "forward" in part.__dict__} <= {"Dropout"}
 
 
 def test_a_gate_whose_gradient_took_its_place_cannot_be_used_again(monkeypatch):
