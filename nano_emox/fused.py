@@ -8,7 +8,7 @@ transformers' own within rounding.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MethodType
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,7 +30,7 @@ def fuse(model: nn.Module, wanted: bool = True) -> None:
     for module in model.modules():
         forward = _forward_of(module)
         if wanted and forward is not None:
-            module.forward = MethodType(forward, module)
+            module.forward = partial(forward, module)  # which can be pickled, as a method that a class lacks cannot
         elif forward is not None:
             module.__dict__.pop("forward", None)
 

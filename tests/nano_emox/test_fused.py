@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -101,6 +104,26 @@ def test_other_activations_and_other_models_are_left_alone():
     for model in (mlp, other):
         fuse(model)
         assert {type(part).__name__ for part in model.modules() if "forward" in part.__dict__} <= {"Dropout"}
+
+
+def test_a_fused_model_is_copied_pickled_and_recomputed_like_any_other():
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(LlamaConfig(**SIZES))
+    fuse(model)
+    ids = torch.randint(0, 50, (3, 9))
+
+    def outcome(model: nn.Module) -> list[Tensor]:
+        loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        return [loss.detach(), *(parameter.grad for parameter in model.parameters())]
+
+    copies = [copy.deepcopy(model), pickle.loads(pickle.dumps(model)), copy.deepcopy(model).train()]
+    copies[2].gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    expected = outcome(model)
+    for other in copies:
+        assert_close(outcome(other), expected, atol=1e-6, rtol=1e-5)
+        other.model.norm.weight.data.zero_()
+        assert not other(input_ids=ids).logits.any()  # its own norm's, not those of the model that it was made of
 
 
 def test_a_gate_whose_gradient_took_its_place_cannot_be_used_again(monkeypatch):
