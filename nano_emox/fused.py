@@ -52,17 +52,16 @@ def _dropout(module: Any, x: Tensor) -> Tensor:
 
 def _norm(module: Any, hidden: Tensor) -> Tensor:
     weight, eps = module.weight, module.variance_epsilon
-    published: Tensor
-    if hidden.dtype != weight.dtype:
-        published = type(module).forward(module, hidden)
-    elif hidden.device.type == "cuda":
-        with torch.autocast("cuda", enabled=False):  # which would make a float32 tensor of it
-            published = nn.functional.rms_norm(hidden, weight.shape, weight, eps)
-    elif hidden.dtype == torch.float32 and hidden.device.type == "cpu":
-        published = _RMSNorm.apply(hidden, weight, eps)
+    kind, alike = hidden.device.type, hidden.dtype == weight.dtype
+    normed: Tensor
+    if alike and kind == "cuda":
+        with torch.autocast(kind, enabled=False):  # which would make a float32 tensor of it
+            normed = nn.functional.rms_norm(hidden, weight.shape, weight, eps)
+    elif alike and kind == "cpu" and hidden.dtype == torch.float32:
+        normed = _RMSNorm.apply(hidden, weight, eps)
     else:
-        published = type(module).forward(module, hidden)
-    return published
+        normed = type(module).forward(module, hidden)
+    return normed
 
 
 def _feed_forward(module: Any, hidden: Tensor) -> Tensor:

@@ -47,16 +47,14 @@ class RowBlocks:
 
     @classmethod
     def _of(cls, attention: Attention, given: int, seen: Tensor, last: RowBlocks | None) -> RowBlocks:
-        masks = []
+        asked, held, masks = [], [], []
         for block in attention.blocks:
             queries, keys, sees = (part.to(seen.device) for part in (block.queries, block.keys, block.sees))
             itself = keys[:, None] == queries[..., None] + given
+            asked.append(queries.flatten())
+            held.append(keys.flatten())
             masks.append(sees & (seen[keys][:, None] | itself))
-        queries, keys = (
-            torch.cat([part.flatten() for part in parts]).to(seen.device)
-            for parts in zip(*((block.queries, block.keys) for block in attention.blocks), strict=True)
-        )
-        return cls(queries, keys, tuple(masks), attention.answers.to(seen.device), last)
+        return cls(torch.cat(asked), torch.cat(held), tuple(masks), attention.answers.to(seen.device), last)
 
     def biases(self, dtype: torch.dtype, repeats: int) -> list[Tensor]:
         """Per block (pieces, 1, repeats * q, k): zero where a query sees a key, else minus infinity; one for all layers."""
