@@ -44,6 +44,9 @@ def measure(directory: Path, rounds: int, *, clips: int = 160, steps: int | None
     """
     with contextlib.redirect_stderr(io.StringIO()):
         once = seconds(lambda: extract(run_of(directory, PHASES[-1], steps, clips)))
+        first = run_of(directory, PHASES[0], 1, clips)  # imports and a process's first kernels are no epoch's
+        reference_epoch(first, PHASES[0], BATCH)
+        our_epoch(first)
         theirs, own = [0.0] * rounds, [0.0] * rounds
         for phase in PHASES:
             config = run_of(directory, phase, steps, clips)

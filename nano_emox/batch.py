@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -204,16 +205,18 @@ def pad(
         masks_end: attention also leaves out the padding token where it stands inside a row.
     """
     length = max(len(prompt) + len(target) for prompt, target in rows)
-    ids = torch.full((len(rows), length), pad_id)
-    labels = torch.full((len(rows), length), IGNORED)
-    mask = torch.zeros((len(rows), length), dtype=torch.bool)
+    ids = np.full((len(rows), length), pad_id, dtype=np.int64)
+    labels = np.full((len(rows), length), IGNORED, dtype=np.int64)
+    mask = np.zeros((len(rows), length), dtype=bool)
     for row, (prompt, target) in enumerate(rows):
         size = len(prompt) + len(target)
         start = length - size if left else 0
-        ids[row, start : start + size] = torch.tensor([*prompt, *target])
-        labels[row, start + len(prompt) : start + size] = torch.tensor(target, dtype=torch.long)
+        ids[row, start : start + size] = [*prompt, *target]
+        labels[row, start + len(prompt) : start + size] = target
         mask[row, start : start + size] = True
-    return ids, labels, mask & (ids != pad_id) if masks_end else mask
+    if masks_end:
+        mask &= ids != pad_id
+    return torch.from_numpy(ids), torch.from_numpy(labels), torch.from_numpy(mask)
 
 
 def _stack(items: Sequence[Item], present: Sequence[frozenset[str]]) -> dict[str, Tensor]:

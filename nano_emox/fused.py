@@ -1,8 +1,8 @@
-"""Element-wise work in fewer passes over memory: norms, gated activations, dropout, LoRA.
+"""Element-wise work in fewer passes over memory: norms, gated activations, rotary positions, dropout, LoRA.
 
 transformers writes them operator by operator: a norm makes five tensors of its input's size and reads thirteen in the
-backward pass. A GPU has kernels for that; on a CPU they are written here, in pieces that fit its cache. Numbers are
-transformers' own within rounding.
+backward pass. A GPU has kernels for that; on a CPU they are written here, in pieces that fit its cache. Rotary positions
+are turned by the same three operators on both. Numbers are transformers' own within rounding.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from torch.autograd.function import once_differentiable
 from nano_emox.dropout import drop
 from nano_emox.lora import fuse_lora
 from nano_emox.pieces import pieces
+from nano_emox.rotary import rotate
+from nano_emox.row_attention import RowBlocks, attend
 
 NORMS = ("Qwen2RMSNorm", "Qwen3RMSNorm", "LlamaRMSNorm", "MistralRMSNorm")  # x / rms(x) * weight
+ATTENTIONS = ("Qwen2Attention", "LlamaAttention", "MistralAttention")  # four projections, rotary positions, no norms
 GATED = ("Qwen2MLP", "Qwen3MLP", "LlamaMLP", "MistralMLP")  # down(act(gate(x)) * up(x))
 LARGE = 2**22  # elements from which on a tensor is made in pieces: smaller ones stay in the cache by themselves
 
@@ -35,13 +38,42 @@ def fuse(model: nn.Module, wanted: bool = True) -> None:
             module.__dict__.pop("forward", None)
 
 
-def _forward_of(module: nn.Module) -> Callable[[Any, Tensor], Tensor] | None:
+def _forward_of(module: nn.Module) -> Callable[..., Any] | None:
     kind = type(module).__name__
+    if kind in ATTENTIONS:
+        return _attention
     if kind in NORMS:
         return _norm
     if kind in GATED and type(module.act_fn).__name__ in ("SiLU", "SiLUActivation"):
         return _feed_forward
     return _dropout if type(module) is nn.Dropout else None
+
+
+def _attention(
+    module: Any,
+    hidden_states: Tensor,
+    position_embeddings: tuple[Tensor, Tensor],
+    attention_mask: Tensor | None = None,
+    past_key_values: Any = None,
+    rows: RowBlocks | None = None,
+    **options: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Of packed rows; anything else goes the published way."""
+    cos, sin = position_embeddings
+    if rows is None:
+        published: tuple[Tensor, Tensor | None] = type(module).forward(
+            module, hidden_states, position_embeddings, attention_mask, past_key_values, **options
+        )
+        return published
+    shape = (*hidden_states.shape[:-1], -1, module.head_dim)
+    query, key, value = (project(hidden_states).view(shape) for project in (module.q_proj, module.k_proj, module.v_proj))
+    query, key = (rotate(part, cos, sin) for part in (query, key))
+    query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+    if past_key_values is not None:
+        key, value = past_key_values.update(key, value, module.layer_idx)
+    dropout = module.attention_dropout if module.training else 0.0
+    out, _ = attend(module, query, key, value, attention_mask, dropout, module.scaling, rows)
+    return module.o_proj(out.reshape(*shape[:-2], -1)), None
 
 
 def _dropout(module: Any, x: Tensor) -> Tensor:

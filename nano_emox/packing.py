@@ -163,6 +163,7 @@ class _Piece:
 def _pieces(forest: _Forest, wanted: Flags) -> list[_Piece]:
     """Rows' own tokens in pieces, from the first to the last that is wanted; short neighbours of like keys go together."""
     pieces: list[_Piece] = []
+    known = np.zeros(forest.given + len(forest.owners), dtype=bool)  # the keys of the last piece
     for number, (path, own) in enumerate(zip(forest.paths, forest.own, strict=True)):
         first = len(path) - own
         places = first + np.flatnonzero(wanted[path[first:] - forest.given])
@@ -170,23 +171,23 @@ def _pieces(forest: _Forest, wanted: Flags) -> list[_Piece]:
         for start in range(int(places[0]) if len(places) else 0, end, QUERIES):
             stop = min(start + QUERIES, end)
             piece = _Piece([(number, start, stop)], path[:stop], stop - start)
-            if pieces and (joined := _joined(pieces[-1], piece)):
-                pieces[-1] = joined
+            if pieces and _belong(pieces[-1], piece, int(np.count_nonzero(known[piece.keys]))):
+                last = pieces[-1]
+                known[piece.keys] = True
+                pieces[-1] = _Piece(last.runs + piece.runs, np.flatnonzero(known), last.size + piece.size)
             else:
+                if pieces:
+                    known[pieces[-1].keys] = False
+                known[piece.keys] = True
                 pieces.append(piece)
     return pieces
 
 
-def _joined(one: _Piece, other: _Piece) -> _Piece | None:
-    size = one.size + other.size
-    if size > QUERIES:
-        return None
-    known, new = one.keys, other.keys
-    common = int((known[np.searchsorted(known, new).clip(max=len(known) - 1)] == new).sum())
-    apart = one.size * len(known) + other.size * len(new) + GATHER * (len(known) + len(new))
-    if (size + GATHER) * (len(known) + len(new) - common) > apart:
-        return None
-    return _Piece(one.runs + other.runs, np.union1d(known, new), size)
+def _belong(one: _Piece, other: _Piece, common: int) -> bool:
+    """Whether two pieces that have `common` keys are less work together."""
+    size, keys = one.size + other.size, len(one.keys) + len(other.keys)
+    apart = one.size * len(one.keys) + other.size * len(other.keys) + GATHER * keys
+    return size <= QUERIES and (size + GATHER) * (keys - common) <= apart
 
 
 def _groups(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
@@ -228,6 +229,7 @@ def _block(group: Sequence[_Piece], paths: Sequence[Array], given: int) -> tuple
     queries = np.zeros((len(group), size), dtype=np.int64)
     keys = np.zeros((len(group), width), dtype=np.int64)
     sees = np.zeros((len(group), size, width), dtype=bool)
+    before = np.tri(width, dtype=bool)
     for number, piece in enumerate(group):
         keys[number, : len(piece.keys)] = piece.keys
         at = 0
@@ -235,7 +237,8 @@ def _block(group: Sequence[_Piece], paths: Sequence[Array], given: int) -> tuple
             path = paths[row][:stop]
             here = slice(at, at := at + stop - start)
             queries[number, here] = path[start:] - given
-            sees[number, here][:, np.searchsorted(piece.keys, path)] = np.arange(stop) <= np.arange(start, stop)[:, None]
+            own = slice(stop) if len(piece.runs) == 1 else np.searchsorted(piece.keys, path)  # of one row are all its keys
+            sees[number, here][:, own] = before[start:stop, :stop]
         queries[number, at:] = queries[number, 0]
         sees[number, at:] = sees[number, 0]
     filled = np.arange(size) < np.array([piece.size for piece in group])[:, None]

@@ -60,12 +60,8 @@ class RowBlocks:
         """Per block (pieces, 1, repeats * q, k): zero where a query sees a key, else minus infinity; one for all layers."""
         known = self._biases.get((dtype, repeats))
         if known is None:
-            known = [
-                torch.zeros(sees.shape, dtype=dtype, device=sees.device)
-                .masked_fill(~sees, -torch.inf)
-                .repeat(1, repeats, 1)[:, None]
-                for sees in self.sees
-            ]
+            zero, never = (torch.tensor(value, dtype=dtype, device=self.queries.device) for value in (0.0, -torch.inf))
+            known = [torch.where(sees, zero, never).repeat(1, repeats, 1)[:, None] for sees in self.sees]
             self._biases[dtype, repeats] = known
         return known
 
@@ -96,9 +92,9 @@ def attend(
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype  # else a copy in every layer
     sizes = [sees.shape for sees in rows.sees]
     # Fetched for all blocks at once: gradients are then added up once, not as often as there are blocks.
-    asked = query[0].transpose(0, 1).index_select(0, rows.queries).split([count * size for count, size, _ in sizes])
+    asked = query.squeeze(0).transpose(0, 1).index_select(0, rows.queries).split([count * size for count, size, _ in sizes])
     held, told = (
-        part[0].transpose(0, 1).index_select(0, rows.keys).split([count * width for count, _, width in sizes])
+        part.squeeze(0).transpose(0, 1).index_select(0, rows.keys).split([count * width for count, _, width in sizes])
         for part in (key, value)
     )
     outputs = []
