@@ -85,7 +85,7 @@ def measure(
         "data": lambda: data.measure(setting(), rounds),
         "wheels": lambda: evaluation.measure_wheels(media, rounds),
         "gpu": gpu,
-        "epoch": lambda: epoch.measure(out / "media" / "epoch", 1, **brief),
+        "epoch": lambda: epoch.measure(out / "media" / "epoch", min(rounds, 2), **brief),
         "start": lambda: start.measure(out / "media" / "epoch", rounds),
         "memory": lambda: memory.measure(preset, device.type, media, 1),
         "scaling": curves,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from bench.clips import write_clips
@@ -14,12 +14,13 @@ from bench.presets import Row
 from bench.reference import UnreadInputs
 from bench.samples import make_samples
 from bench.setting import Setting
-from bench.timing import Ratio, ratio, round_robin
+from bench.timing import Ratio, ratio, round_robin, synchronize
 from data_modules.extraction import ClipDataModule, clips_of
 from data_modules.features import ContentKeys
 from data_modules.record import Task
 
 ALL = ("visual", "face", "speech", "fusion", "text")
+FILES, BATCH = 32, 8  # that clips are decoded from, and clips of a batch
 READS = 16  # of the store in one call, for every decoded clip
 
 
@@ -43,17 +44,36 @@ def measure(setting: Setting, rounds: int) -> Iterator[Ratio]:
 
 
 def extraction_rate(setting: Setting, directory: Path, workers: int, clips: int, towers: bool = True) -> float:
-    """Clips a second through decoding processes and the towers of frames; without towers, decoding alone."""
-    files = write_clips(directory / "many", clips, setting.preset.clip)
-    samples = [s for s, _ in make_samples([Row(Task.MER, 0, 0)] * clips, files, setting.prompts, ())]
+    """Clips a second through decoding processes and the towers of frames; without towers, decoding alone.
+
+    The clock starts when every process has delivered a batch: starting them is no part of the rate.
+
+    Args:
+        clips: how many, of at most `FILES` different files.
+
+    Raises:
+        ValueError: there are too few clips for a second batch.
+    """
+    size, first = setting.preset.clip, max(1, workers)
+    if clips <= first * BATCH:
+        raise ValueError(f"{clips} clips for {workers} processes; the clock starts only after {first * BATCH}")
+    files = write_clips(directory / f"many-{size.width}x{size.height}-{size.seconds:g}s", min(clips, FILES), size)
+    samples = [s for s, _ in make_samples([Row(Task.MER, 0, 0)] * len(files), files, setting.prompts, ())]
+    every = clips_of(samples, ContentKeys())
     data = ClipDataModule(
-        clips_of(samples, ContentKeys()), setting.media, medium="frames", batch_size=8, num_workers=workers
+        list(islice(cycle(every), clips)), setting.media, medium="frames", batch_size=BATCH, num_workers=workers
     )  # fmt: skip
     group: list[nn.Module] = [tower for tower in setting.model.encoders.values() if tower.media == "frames"] if towers else []
-    started = time.perf_counter()
-    for batch in data.predict_dataloader():
+    done, started = 0, _now()
+    for number, batch in enumerate(data.predict_dataloader(), 1):
         for tower in group:
             tower(batch["frames"].to(setting.device))
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return clips / (time.perf_counter() - started)
+        done += len(batch["key"])
+        if number == first:
+            done, started = 0, _now()
+    return done / (_now() - started)
+
+
+def _now() -> float:
+    synchronize()
+    return time.perf_counter()

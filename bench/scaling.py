@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from transformers import Qwen2Config
 
-from bench.data import extraction_rate
+from bench.data import BATCH, extraction_rate
 from bench.presets import Preset, Row, preset
 from bench.setting import Setting, make_setting
 from bench.timing import round_robin
@@ -119,7 +119,8 @@ def measure(
 
     wide = {n: step(f"tokens{n}", blocks(n), free(n)) for n in modality}
     yield curve("modality tokens", "visual and speech tokens each", wide)
-    setting = make_setting(base, device, directory / "scaling-extraction")
+    real = replace(base, clip=preset("quarter").clip)  # small towers and large pictures, as large towers on a GPU would be
+    setting = make_setting(real, device, directory / "scaling-extraction")
     yield extraction(setting, directory, report)
     yield extraction(setting, directory, report, towers=False)
 
@@ -127,11 +128,10 @@ def measure(
 def extraction(
     setting: Setting, directory: Path, report: Callable[[str], None], *, towers: bool = True, brief: bool = False
 ) -> Curve:
-    """Clips a second over decoding processes; without towers, decoding alone, as where they have a GPU of their own."""
+    """Clips a second over decoding processes; without towers, decoding alone."""
     counts = [0, 1, 2] if brief else [count for count in (0, 1, 2, 4, 8, 16) if count <= (os.cpu_count() or 1)]
-    clips = 8 if brief else 96
-    extraction_rate(setting, directory, 0, min(clips, 8), towers)
-    rates = [(float(workers), extraction_rate(setting, directory, workers, clips, towers)) for workers in counts]
+    each = BATCH * (2 if brief else 7)  # clips for every process
+    rates = [(float(n), extraction_rate(setting, directory, n, each * max(1, n), towers)) for n in counts]
     name = "extraction" if towers else "decoding"
     report(f"{name}: " + ", ".join(f"{workers:g} workers: {rate:.1f} clips/s" for workers, rate in rates))
     return Curve(name, "decoding processes (0: none of its own)", "clips a second", rates, cost=False)

@@ -201,4 +201,6 @@ def test_a_page_without_a_place_is_an_error(tmp_path):
 
 
 def test_extraction_rate_counts_clips(setting, tmp_path):
-    assert data.extraction_rate(setting, tmp_path, 0, 2) > 0
+    assert data.extraction_rate(setting, tmp_path, 0, 9) > 0
+    with pytest.raises(ValueError, match="16 clips for 2 processes"):
+        data.extraction_rate(setting, tmp_path, 2, 16)
