@@ -18,6 +18,7 @@ from data_modules.inputs import MediaInputs, StoredFeatures
 from data_modules.record import Item, Sample, Task
 from nano_emox.backbones import build_shapes
 from nano_emox.fused import fuse
+from nano_emox.lora import bypass_idle_lora
 from nano_emox.model import NanoEmoX
 from nano_emox.prompts import PromptTokenizer
 
@@ -61,7 +62,7 @@ class Setting:
     def own_decoder(self) -> None:
         """Modules as ours has them, after the reference's turn: fused, and LoRA out where it adds nothing."""
         fuse(self.model)
-        self.model.language.bypass_idle_lora()
+        bypass_idle_lora(self.model.language)
 
     def begin(self, phase: str) -> Any:
         """Freeze as a phase does and return our optimizer for it."""

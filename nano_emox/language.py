@@ -16,7 +16,6 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from peft import LoraConfig
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
@@ -25,7 +24,7 @@ from nano_emox.cross_entropy import cross_entropy, log_probabilities
 from nano_emox.decoding import greedy
 from nano_emox.encoders.frozen import load_complete
 from nano_emox.fused import fuse
-from nano_emox.lora import add_lora
+from nano_emox.lora import add_lora, bypass_idle_lora
 from nano_emox.optimisation import Phase, adamw
 from nano_emox.prompts import SLOT_IDS
 from nano_emox.reading import Reader, Row
@@ -133,21 +132,6 @@ class LanguageHead(LightningModule):
     def trains(self) -> bool:
         """Whether anything here has a gradient: LoRA, or the bare model."""
         return any(parameter.requires_grad for parameter in self.model.parameters())
-
-    def bypass_idle_lora(self) -> bool:
-        """Leave LoRA's arithmetic out where it is frozen and adds exactly zero (phases 1 and 2); returns whether it is.
-
-        Called at every phase boundary and after weights were loaded, the two moments at which that can change.
-        """
-        lora = {name: parameter for name, parameter in self.model.named_parameters() if "lora_" in name}
-        trains = {name: parameter.requires_grad for name, parameter in lora.items()}
-        idle = not any(trains.values()) and not any(bool(p.any()) for name, p in lora.items() if "lora_B" in name)
-        for module in self.model.modules():
-            if isinstance(module, BaseTunerLayer) and module.disable_adapters != idle:
-                module.enable_adapters(not idle)
-        for name, parameter in lora.items():  # the switch above also moves these flags, which are the curriculum's
-            parameter.requires_grad_(trains[name])
-        return idle
 
     def splice(
         self, input_ids: Tensor, tokens: Mapping[str, Tensor], slots: Mapping[str, Tensor], names: Sequence[str] = ()
@@ -400,5 +384,4 @@ def names_of(batch: Batch) -> list[str]:
 
 
 def _after_loading(head: nn.Module, _: object) -> None:
-    assert isinstance(head, LanguageHead)
-    head.bypass_idle_lora()
+    bypass_idle_lora(head)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora.layer import Linear
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -64,6 +65,22 @@ def fuse_lora(model: nn.Module, wanted: bool = True) -> None:
     for module in model.modules():
         if isinstance(module, LoraLinear):
             module.fused = wanted
+
+
+def bypass_idle_lora(model: nn.Module) -> bool:
+    """Leave LoRA's arithmetic out where it is frozen and adds exactly zero (phases 1 and 2); returns whether it is.
+
+    Called at every phase boundary and after weights were loaded, the two moments at which that can change.
+    """
+    lora = {name: parameter for name, parameter in model.named_parameters() if "lora_" in name}
+    trains = {name: parameter.requires_grad for name, parameter in lora.items()}
+    idle = not any(trains.values()) and not any(bool(p.any()) for name, p in lora.items() if "lora_B" in name)
+    for module in model.modules():
+        if isinstance(module, BaseTunerLayer) and module.disable_adapters != idle:
+            module.enable_adapters(not idle)
+    for name, parameter in lora.items():  # the switch above also moves these flags, which are the curriculum's
+        parameter.requires_grad_(trains[name])
+    return idle
 
 
 class _LoraProduct(torch.autograd.Function):

@@ -24,6 +24,7 @@ from nano_emox.encoders import FrozenEncoder
 from nano_emox.fused import fuse
 from nano_emox.fusion import FusionEncoder
 from nano_emox.language import LanguageHead, LanguageLoss
+from nano_emox.lora import bypass_idle_lora
 from nano_emox.optimisation import Phase, adamw
 
 TASKS = tuple(Task)
@@ -227,7 +228,7 @@ class NanoEmoX(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW over what the phase trains; called again at every phase boundary."""
         self.learned |= self._trainable()
-        self.language.bypass_idle_lora()
+        bypass_idle_lora(self.language)
         return adamw(self.named_parameters(), self.phase)
 
     def _trainable(self) -> set[str]:
