@@ -93,7 +93,7 @@ def reference_epoch(config: ExperimentConfig, phase: str, draws: int) -> None:
     for first in which:
         name, index = flat[int(first)]
         batches.append([(name, groups[name][(index + offset) % len(groups[name])]) for offset in range(BATCH)])
-    reader = _Reader(batches, media_inputs(config), UnreadInputs(config.model.frame_size), tasks)
+    reader = _Reader(batches, media_inputs(config, settings.modalities), UnreadInputs(config.model.frame_size), tasks)
     for items in DataLoader(reader, batch_size=None, num_workers=2, multiprocessing_context="fork"):
         path.step(items, optimizer)
 
@@ -117,8 +117,7 @@ class _Reader(Dataset[list[Item]]):
 
     def _item(self, sample: Sample, name: str) -> Item:
         inputs = self.media(sample)
-        if {"frames", "clips"} <= set(inputs):
-            self.unread(inputs)
+        self.unread(inputs)
         return Item(sample, choose_task(sample, self.tasks.get(name), SEED, 0), 0, inputs)
 
 

@@ -1,11 +1,12 @@
 """Peak memory of one training step, each path in a process of its own that has done nothing else.
 
-On a CPU it is the peak of the resident set over what the process held before the step (weights, batch); on a GPU it is
-torch's own count.
+On a CPU it is the peak of the resident set over what the process held before the step (weights, batch), on Linux with
+glibc; on a GPU it is torch's own count.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import subprocess
@@ -62,6 +63,7 @@ def one_step(preset_name: str, device: torch.device, path: str, directory: Path,
 def reset_peak(device: torch.device) -> int:
     """Bytes held now; the peak is counted from here."""
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed before must not serve the step uncounted
     if device.type == "cuda":
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()

@@ -167,11 +167,14 @@ class UnreadInputs:
             ]
         )
 
-    def __call__(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Frames (T, 3, H, W) uint8 and clips (c, samples) at 16 kHz to an augmented copy and log-mel bins (c, time, 128)."""
-        wave = {"sample_frequency": 16000, "num_mel_bins": 128, "window_type": "hanning", "htk_compat": True, "dither": 0.0}
-        mels = [fbank(clip[None].float() - clip.float().mean(), use_energy=False, **wave) for clip in inputs["clips"]]
-        return self.augment(inputs["frames"]), torch.stack(mels)
+    def __call__(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        """Of frames (T, 3, H, W) uint8 an augmented copy, of clips (c, samples) at 16 kHz log-mel bins (c, time, 128)."""
+        made = [self.augment(inputs["frames"])] if "frames" in inputs else []
+        if "clips" in inputs:
+            wave = {"sample_frequency": 16000, "num_mel_bins": 128, "window_type": "hanning", "htk_compat": True, "dither": 0.0}
+            clips = inputs["clips"].float()
+            made.append(torch.stack([fbank(clip[None] - clip.mean(), use_energy=False, **wave) for clip in clips]))
+        return made
 
 
 def fuse_maps(network: FaceNetwork, maps: Sequence[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""How soon a run starts: the towers' fingerprints, which a run from the store needs before its first batch, and the first step."""
+"""How soon a run starts: what it needs of its towers, and its first step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nano_emox.fingerprints import TowerFingerprints
 
 
 def measure(directory: Path, rounds: int) -> Iterator[Ratio]:
-    """`start.towers`: the tiny towers loaded and hashed, or remembered. The paper's are 400 times as large.
+    """`start.towers`: the tiny towers loaded, or their fingerprints remembered, which is all that a run from the store needs.
 
     `start.first_step`: from a configuration to the end of a phase of one step; ours validates and writes a checkpoint too.
     """
@@ -25,13 +25,13 @@ def measure(directory: Path, rounds: int) -> Iterator[Ratio]:
     memory = directory / "fingerprints.json"
 
     def loaded() -> object:
-        return {name: tower.fingerprint() for name, tower in load_towers(config.backbones, config.model).items()}
+        return load_towers(config.backbones, config.model)
 
     def remembered() -> object:
         return TowerFingerprints(memory).of(config.backbones, config.model, TOWERS)
 
     taken = round_robin({"reference": loaded, "ours": remembered}, rounds)
-    note = "fingerprints of the tiny towers: loaded and hashed, or remembered"
+    note = "the tiny towers: loaded, or their fingerprints remembered"
     yield ratio("start.towers", taken["reference"], taken["ours"], note=note)
 
     with redirect_stderr(io.StringIO()):

@@ -56,7 +56,7 @@ def plan(config: ExperimentConfig, tokens: int | None = None) -> dict[str, Footp
     for name, one in found.items():
         parts = (one.weights, one.gradients, one.optimizer, one.activations, one.loss, one.total)
         fits = [str(one.largest_batch(size * GB)) for size in GPUS]
-        table.add_row(name, str(one.rows), *(f"{part / GB:.2f}" for part in parts), *fits)
+        table.add_row(name, str(one.rows), *(f"{part / GB:.{1 if part >= 10 * GB else 2}f}" for part in parts), *fits)
     console.print(table)
     length = config.model.max_length + config.model.max_new_tokens
     cache = cache_bytes(model, config.evaluation.batch_size, length, dtype_of(config.backbones.dtype))

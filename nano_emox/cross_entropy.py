@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 LOGITS = 2**25  # of a chunk: 128 MiB in float32; a GPU is busy with it, a laptop can spare it
 
@@ -81,6 +82,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return losses
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         if not ctx.trains:
             (gradient,) = ctx.saved_tensors

@@ -3,7 +3,7 @@
 Weights, gradients and optimizer state are counted. What the backward pass needs is measured: the parts run on torch's fake
 tensors, which have shapes and no values, while autograd says which of them it would keep; attention is then the fused one.
 Rows are packed with nothing in common, so the figure is an upper bound where rows are packed (sdpa; padded rows need more).
-On a GPU, kernels and fragmentation come on top (`RESERVE`).
+The way of computing is that of a GPU, which keeps more than a CPU; kernels and fragmentation come on top (`RESERVE`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,15 @@ class Footprint:
 
 
 def footprint(
-    model: NanoEmoX, config: ModelConfig, *, rows: int, tokens: int, supervised: int, dtype: torch.dtype, autocast: torch.dtype
+    model: NanoEmoX,
+    config: ModelConfig,
+    *,
+    rows: int,
+    tokens: int,
+    supervised: int,
+    dtype: torch.dtype,
+    autocast: torch.dtype,
+    device: str = "cuda",
 ) -> Footprint:
     """Measure a step of the phase that the model is frozen for.
 
@@ -66,6 +74,7 @@ def footprint(
         rows, tokens, supervised: of the batch, of a row.
         dtype: of frozen weights; what trains is float32.
         autocast: what activations are computed in.
+        device: kind of device whose way of computing is measured; none need be there.
     """
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     frozen = {id(p): p.numel() for p in model.parameters() if not p.requires_grad}
@@ -75,7 +84,7 @@ def footprint(
     chunk = min(LOGITS, rows * supervised * head.weight.shape[0])
     return Footprint(
         rows, tokens, supervised, weights, 4 * trainable, 8 * trainable,
-        activations=_activations(model, config, rows, tokens, autocast),
+        activations=_activations(model, config, rows, tokens, autocast, device),
         loss=chunk * (4 + autocast.itemsize) + 2 * rows * supervised * head.weight.shape[1] * autocast.itemsize,
     )  # fmt: skip
 
@@ -87,18 +96,18 @@ def cache_bytes(model: NanoEmoX, rows: int, tokens: int, dtype: torch.dtype) -> 
     return int(2 * config.num_hidden_layers * config.num_key_value_heads * head * rows * tokens * dtype.itemsize)
 
 
-def _activations(model: NanoEmoX, config: ModelConfig, rows: int, tokens: int, dtype: torch.dtype) -> int:
+def _activations(model: NanoEmoX, config: ModelConfig, rows: int, tokens: int, dtype: torch.dtype, device: str) -> int:
     """Bytes that autograd keeps of the adapters, the fusion encoder and the language model."""
 
     trains = {name: any(p.requires_grad for p in part.parameters()) for name, part in model.named_children()}
     model.to(dtype)
     packing = pack([[(row, place) for place in range(tokens)] for row in range(rows)])
-    blocks = RowBlocks.of(packing, torch.ones(rows * tokens, dtype=torch.bool))
     with FakeTensorMode(allow_non_fake_inputs=True):
-        model.to_empty(device="cpu")
+        model.to_empty(device=device)
+        blocks = RowBlocks.of(packing, torch.ones(rows * tokens, dtype=torch.bool, device=device))
 
         def fake(*shape: int, grad: bool = False) -> Tensor:
-            return torch.empty(*shape, dtype=dtype, requires_grad=grad)
+            return torch.empty(*shape, dtype=dtype, device=device, requires_grad=grad)
 
         kept = 0
         heard, seen = model.speech_adapter.positions.embedding_dim, model.visual_adapter.positions.embedding_dim
@@ -116,9 +125,9 @@ def _activations(model: NanoEmoX, config: ModelConfig, rows: int, tokens: int, d
         decoder: Any = model.language.model.get_decoder()
 
         def decode() -> object:
-            mask = torch.ones(1, 1, 1, 1, dtype=torch.bool)
+            mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
             return decoder(
-                inputs_embeds=embedded, attention_mask=mask, position_ids=packing.index[None], use_cache=False, rows=blocks
+                inputs_embeds=embedded, attention_mask=mask, position_ids=packing.index[None].to(device), use_cache=False, rows=blocks
             )  # fmt: skip
 
         layers = saved_bytes(model, decode)

@@ -39,7 +39,7 @@ def fuse(model: nn.Module, wanted: bool = True) -> None:
 
 
 def _forward_of(module: nn.Module) -> Callable[..., Any] | None:
-    kind = type(module).__name__
+    kind = type(module).__name__ if type(module).__module__.startswith("transformers.") else ""  # not a namesake
     if kind in ATTENTIONS:
         return _attention
     if kind in NORMS:
@@ -137,7 +137,11 @@ class _RMSNorm(torch.autograd.Function):
 
 
 class _Gated(torch.autograd.Function):
-    """silu(gate) * up, both (..., dim). Backward, their gradients take their place: nothing else reads them by then."""
+    """silu(gate) * up, both (..., dim).
+
+    Backward, their gradients take their place: no other node of the graph reads them by then. Who keeps gate_proj's or
+    up_proj's output, in a hook say, finds a gradient in it afterwards.
+    """
 
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:

@@ -200,8 +200,11 @@ class LanguageHead(LightningModule):
         rows, positions = (targets != IGNORED).nonzero(as_tuple=True)
         if not len(rows):
             raise ValueError(f"no supervised position in the batch {list(names_of(batch)) or tuple(batch.labels.shape)}")
+        training = torch.is_grad_enabled() and self.trains
+        if training:
+            self.reader.prefixes.clear()  # a step follows, and a fused optimizer's is counted in no parameter's version
         if self.packing and self.reader.fits:
-            read, skipped = self._rows(batch)
+            read, skipped = self._rows(batch, remembers=self.keeps_prefixes and not training and not self.model.training)
             wanted = (rows, positions - skipped[rows.cpu()].to(rows.device))
             found, which = self.reader.read(read, embedded.flatten(0, 1), batch.attention_mask.bool().flatten(), wanted)
             hidden = found.index_select(0, which)
@@ -222,13 +225,10 @@ class LanguageHead(LightningModule):
         head: nn.Linear = self.model.get_output_embeddings()
         return head
 
-    def _rows(self, batch: Batch) -> tuple[list[Row], Tensor]:
+    def _rows(self, batch: Batch, remembers: bool) -> tuple[list[Row], Tensor]:
         """The batch's rows up to their last answer token, which predicts nothing; and what of each is a known prefix."""
         ids, width = batch.input_ids.tolist(), batch.input_ids.shape[1]
-        training = torch.is_grad_enabled() and self.trains
-        if training:
-            self.reader.prefixes.clear()  # a step follows, and a fused optimizer's is counted in no parameter's version
-        remembers = self.shared_prefix and self.keeps_prefixes and not training and not self.model.training
+        remembers = remembers and self.shared_prefix
         supervised = batch.labels.cpu() != IGNORED
         firsts = supervised.int().argmax(1).tolist()
         ends = (supervised * torch.arange(width)).amax(1).tolist()
@@ -239,6 +239,9 @@ class LanguageHead(LightningModule):
             if given > seen[number] or min(row[:given], default=0) < 0:
                 given = 0
             names: list[Hashable] = [token if token >= 0 else (number, place) for place, token in enumerate(row[:end])]
+            if seen[number] < end:  # what others may not attend to is no token that a row without a mask could share
+                shown = batch.attention_mask[number].tolist()
+                names = [name if shown[place] else (name, "masked") for place, name in enumerate(names)]
             if not self.shared_prefix and names:
                 names[0] = (number, 0)
             start = number * width

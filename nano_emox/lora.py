@@ -37,7 +37,8 @@ class LoraLinear(Linear):
             return super().forward(x, *args, **kwargs)
         (name,) = names
         base, low, up = self.get_base_layer(), self.lora_A[name], self.lora_B[name]
-        if name in self.lora_variant or up.bias is not None or base.weight.requires_grad:
+        plain = type(base) is nn.Linear and not any(parameter.requires_grad for parameter in base.parameters())
+        if name in self.lora_variant or up.bias is not None or not plain:
             return super().forward(x)
         weights = [base.weight, base.bias, low.weight, up.weight]
         if torch.is_autocast_enabled(x.device.type):

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 
@@ -86,7 +87,11 @@ class PrefixMemory:
 
 def _state(model: PreTrainedModel) -> Hashable:
     """What keys and values depend on besides the ids; cheap, since it looks at no weight."""
-    parameters = list(model.parameters())
-    kind = parameters[0].device.type
+    kind = model.device.type
     autocast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-    return autocast, tuple((p.data_ptr(), -1 if p.is_inference() else p._version) for p in parameters)
+    found: list[Hashable] = [autocast, model.training]
+    for module in model.modules():
+        if isinstance(module, BaseTunerLayer):
+            found.append((module.disable_adapters, tuple(module.active_adapters), module.merged))
+        found += [(p.data_ptr(), -1 if p.is_inference() else p._version) for p in module.parameters(recurse=False)]
+    return tuple(found)

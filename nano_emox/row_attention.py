@@ -36,7 +36,7 @@ class RowBlocks:
     sees: tuple[Tensor, ...]
     answers: Tensor
     last: RowBlocks | None = None
-    _biases: dict[tuple[torch.dtype, int], list[Tensor]] = field(default_factory=dict)
+    _biases: dict[tuple[torch.dtype, int], list[Tensor]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, packing: Packing, visible: Tensor) -> RowBlocks:

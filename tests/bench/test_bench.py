@@ -19,7 +19,6 @@ from bench.setting import make_setting
 from bench.timing import Ratio, ratio, round_robin
 from bench.training import Training
 from data_modules.record import Item, Task
-from nano_emox.lora import bypass_idle_lora
 from nano_emox.metrics.lexicon import Lexicon, load_lexicon
 from nano_emox.metrics.wheels import WHEELS, compile_wheels
 from nano_emox.predict import Predictor
@@ -50,7 +49,7 @@ def test_both_paths_have_the_same_gradients(setting, phase):
             both.reference.prepare()
             both.reference.loss(both.decoded).backward()
         else:
-            bypass_idle_lora(setting.model.language)
+            setting.own_decoder()
             losses, _ = setting.model(both.collate(setting.from_store(both.rows, both.modalities)))
             losses.loss.backward()
         found.append({name: p.grad.clone() for name, p in trained.items() if p.grad is not None})
@@ -75,7 +74,7 @@ def test_both_paths_give_the_same_answers(setting):
     path = ReferencePath(setting.model, setting.prompts, evaluation.MODALITIES)
     path.prepare()
     theirs = [setting.prompts.text(path.answer(Item(s, t, 0, setting.media(s)), 6)) for s, t in rows]
-    bypass_idle_lora(setting.model.language)
+    setting.own_decoder()
     predictor = Predictor(setting.model, setting.prompts, modalities=evaluation.MODALITIES, max_new_tokens=6)
     answers = predictor.answers(setting.from_store(rows, evaluation.MODALITIES))
     assert [text.strip() for text in theirs] == [answer.text for answer in answers]

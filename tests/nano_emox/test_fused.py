@@ -106,6 +106,13 @@ def test_other_activations_and_other_models_are_left_alone():
         assert {type(part).__name__ for part in model.modules() if "forward" in part.__dict__} <= {"Dropout"}
 
 
+def test_a_namesake_is_left_alone():
+    """A model's own code may call a module as transformers does and mean something else."""
+    namesake = type("Qwen2RMSNorm", (Qwen2RMSNorm,), {"__module__": "somebody.elses"})(32)
+    fuse(namesake)
+    assert "forward" not in namesake.__dict__
+
+
 def test_a_fused_model_is_copied_pickled_and_recomputed_like_any_other():
     torch.manual_seed(0)
     model = LlamaForCausalLM(LlamaConfig(**SIZES))

@@ -84,7 +84,7 @@ def test_float32_lora_on_a_bfloat16_model_keeps_the_models_type(autocast):
     close(found, expected, 0.02)
 
 
-@pytest.mark.parametrize("name", ["two adapters", "its own weight trains", "an adapter is off"])
+@pytest.mark.parametrize("name", ["two adapters", "its own weight trains", "its own bias trains", "an adapter is off"])
 def test_whatever_else_peft_can_do_peft_does(name):
     def ready(fused: bool) -> nn.Module:
         model = make(dropout=0.0, fused=fused)
@@ -97,7 +97,7 @@ def test_whatever_else_peft_can_do_peft_does(name):
         elif name == "an adapter is off":
             model[0].enable_adapters(False)
         else:
-            model[0].base_layer.weight.requires_grad_()
+            getattr(model[0].base_layer, name.split()[2]).requires_grad_()
         return model
 
     found = []
@@ -105,6 +105,7 @@ def test_whatever_else_peft_can_do_peft_does(name):
         model = ready(fused)
         x = draw((5, 24)).requires_grad_()
         model(x).square().sum().backward()
+        assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
         found.append([x.grad, *(p.grad for p in model.parameters() if p.grad is not None)])
     close(*found)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -140,9 +141,10 @@ def test_losses_and_gradients_are_those_of_padded_rows_and_full_logits(name, fro
         assert_close(gradient, expected_gradients[key], atol=allowed, rtol=1e-3, msg=lambda m, key=key: f"{key}: {m}")
 
 
-def test_rows_that_hold_a_masked_token_are_read_as_before():
-    """The released style leaves the end token out of attention inside a row."""
-    head = make_head(frozen=True)
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "lora"])
+def test_rows_that_hold_a_masked_token_are_read_as_before(frozen):
+    """The released style leaves the end token out of attention inside a row, also where another row has the same tokens."""
+    head = make_head(frozen=frozen)
     batch = make_batch()
     mask = batch.attention_mask.clone()
     mask[1, 14], mask[0, 8] = False, False
@@ -151,7 +153,8 @@ def test_rows_that_hold_a_masked_token_are_read_as_before():
     found, gradients = loss_and_gradients(head, batch)
     assert_close(found, expected, atol=2e-4, rtol=1e-5)
     for key, gradient in gradients.items():
-        assert_close(gradient, expected_gradients[key], atol=2e-4, rtol=1e-3)
+        allowed = 2e-4 + 3e-5 * float(expected_gradients[key].abs().max())
+        assert_close(gradient, expected_gradients[key], atol=allowed, rtol=1e-3)
 
 
 def test_bare_language_models_train_wholly():
@@ -256,6 +259,36 @@ def test_prefixes_read_before_an_optimizer_step_are_not_used_after_it(fused):
         again = head.loss(batch, make_tokens(batch)).row_sums
     assert torch.equal(after, again)
     assert not torch.allclose(before, after, atol=1e-3)
+
+
+@pytest.mark.parametrize("packing", [True, False])
+def test_prefixes_of_answers_are_not_used_after_a_step_or_without_adapters(packing):
+    head, batch, asked = make_head(frozen=False, packing=packing), make_batch(), make_batch(generate=True)
+
+    def known() -> Tensor:
+        with torch.no_grad():
+            return head.reader.before(head._prompts(asked))[0][-1][0].clone()
+
+    def afresh() -> Tensor:
+        head.reader.prefixes.clear()
+        return known()
+
+    head.eval()
+    before = known()
+    head.train()
+    optimizer = torch.optim.AdamW([p for p in head.parameters() if p.requires_grad], lr=0.1, fused=True)
+    head.loss(batch, make_tokens(batch)).loss.backward()
+    optimizer.step()
+    head.eval()
+    after = known()
+    assert not torch.equal(before, after)
+    assert torch.equal(after, afresh())
+    layers = [module for module in head.modules() if isinstance(module, BaseTunerLayer)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    without = known()
+    assert not torch.equal(without, after)
+    assert torch.equal(without, afresh())
 
 
 def test_the_memory_of_prefixes_is_bounded():
