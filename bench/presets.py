@@ -1,6 +1,6 @@
 """Sizes to measure at: `tiny`, `quarter` (a quarter of the layers at true widths and vocabulary) and `paper`, random weights.
 
-The rows of a training batch have the token counts of the released runs (docs/performance.md says where they come from).
+The rows of a training batch have the token counts of the released runs; phase 3 is a modelled mix (docs/performance.md).
 """
 
 from __future__ import annotations

@@ -108,6 +108,10 @@ def train(
     tokens: Annotated[int | None, typer.Option(min=1, help="of a row, for --plan; default: model.max_length")] = None,
 ) -> None:
     """Train the phases named by run=[...], or the whole curriculum in one process. A run that was cut goes on."""
+    if tokens and not plan:
+        raise typer.BadParameter(
+            "it is the length of a row for --plan; training takes model.max_length=N", param_hint="--tokens"
+        )
     from experiments.assembly import configure
 
     config = configure(preset, overrides or [])

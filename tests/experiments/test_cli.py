@@ -15,6 +15,12 @@ def test_an_unknown_key_is_named_with_the_nearest_one_and_no_traceback():
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_length_for_a_plan_starts_no_training():
+    done = run("train", "--tokens", "360")
+    assert done.returncode == 2
+    assert "for --plan" in done.stdout + done.stderr
+
+
 def test_help_lists_the_commands_without_importing_torch():
     code = "import sys; sys.argv=['nano-emox','--help']\ntry:\n from experiments.cli import main; main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
