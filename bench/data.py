@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -14,7 +14,7 @@ from bench.presets import Row
 from bench.reference import UnreadInputs
 from bench.samples import make_samples
 from bench.setting import Setting
-from bench.timing import Ratio, ratio, round_robin, synchronize
+from bench.timing import Ratio, now, ratio, round_robin
 from data_modules.extraction import ClipDataModule, clips_of
 from data_modules.features import ContentKeys
 from data_modules.record import Task
@@ -57,23 +57,23 @@ def extraction_rate(setting: Setting, directory: Path, workers: int, clips: int,
     size, first = setting.preset.clip, max(1, workers)
     if clips <= first * BATCH:
         raise ValueError(f"{clips} clips for {workers} processes; the clock starts only after {first * BATCH}")
-    files = write_clips(directory / f"many-{size.width}x{size.height}-{size.seconds:g}s", min(clips, FILES), size)
+    files = write_clips(directory / f"many-{size}", min(clips, FILES), size)
     samples = [s for s, _ in make_samples([Row(Task.MER, 0, 0)] * len(files), files, setting.prompts, ())]
     every = clips_of(samples, ContentKeys())
     data = ClipDataModule(
         list(islice(cycle(every), clips)), setting.media, medium="frames", batch_size=BATCH, num_workers=workers
     )  # fmt: skip
     group: list[nn.Module] = [tower for tower in setting.model.encoders.values() if tower.media == "frames"] if towers else []
-    done, started = 0, _now()
-    for number, batch in enumerate(data.predict_dataloader(), 1):
-        for tower in group:
-            tower(batch["frames"].to(setting.device))
-        done += len(batch["key"])
-        if number == first:
-            done, started = 0, _now()
-    return done / (_now() - started)
 
+    def clips_through(batches: Iterable[Mapping[str, Any]]) -> int:
+        done = 0
+        for batch in batches:
+            for tower in group:
+                tower(batch["frames"].to(setting.device))
+            done += len(batch["key"])
+        return done
 
-def _now() -> float:
-    synchronize()
-    return time.perf_counter()
+    batches = iter(data.predict_dataloader())
+    clips_through(islice(batches, first))
+    started = now()
+    return clips_through(batches) / (now() - started)

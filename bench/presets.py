@@ -49,6 +49,9 @@ class ClipSize:
     seconds: float
     rate: int = 25
 
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}-{self.seconds}s"
+
 
 @dataclass(frozen=True)
 class Preset:

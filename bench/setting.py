@@ -79,9 +79,7 @@ def make_setting(preset: Preset, device: torch.device, directory: Path, seed: in
     model = build_shapes(preset.shapes, preset.model, preset.dtype).to(device)
     sizes = preset.model
     media = MediaInputs(sizes.frames, sizes.frame_size, sizes.clips, sizes.clip_seconds)
-    clips = write_clips(
-        directory / f"clips-{preset.clip.width}x{preset.clip.height}-{preset.clip.seconds}s", CLIPS, preset.clip
-    )
+    clips = write_clips(directory / f"clips-{preset.clip}", CLIPS, preset.clip)
     store = FeatureStore(directory / "features")
     keys = ContentKeys()
     spaces = {name: store.space(name, f"{preset.name} {seed} {tower.settings}") for name, tower in model.encoders.items()}

@@ -37,13 +37,17 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
+def now() -> float:
+    """Seconds on a clock of this process, once the GPU has done what it was given."""
+    synchronize()
+    return time.perf_counter()
+
+
 def seconds(work: Work) -> float:
     """How long one call takes."""
-    synchronize()
-    started = time.perf_counter()
+    started = now()
     work()
-    synchronize()
-    return time.perf_counter() - started
+    return now() - started
 
 
 def round_robin(paths: Mapping[str, Work], rounds: int, *, warm_up: bool = True) -> dict[str, list[float]]:

@@ -59,7 +59,6 @@ def _attention(
     **options: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """Of packed rows; anything else goes the published way."""
-    cos, sin = position_embeddings
     if rows is None:
         published: tuple[Tensor, Tensor | None] = type(module).forward(
             module, hidden_states, position_embeddings, attention_mask, past_key_values, **options
@@ -67,7 +66,7 @@ def _attention(
         return published
     shape = (*hidden_states.shape[:-1], -1, module.head_dim)
     query, key, value = (project(hidden_states).view(shape) for project in (module.q_proj, module.k_proj, module.v_proj))
-    query, key = (rotate(part, cos, sin) for part in (query, key))
+    query, key = (rotate(part, *position_embeddings) for part in (query, key))
     query, key, value = (part.transpose(1, 2) for part in (query, key, value))
     if past_key_values is not None:
         key, value = past_key_values.update(key, value, module.layer_idx)

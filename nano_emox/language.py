@@ -204,7 +204,8 @@ class LanguageHead(LightningModule):
         if training:
             self.reader.prefixes.clear()  # a step follows, and a fused optimizer's is counted in no parameter's version
         if self.packing and self.reader.fits:
-            read, skipped = self._rows(batch, remembers=self.keeps_prefixes and not training and not self.model.training)
+            remembers = self.shared_prefix and self.keeps_prefixes and not training and not self.model.training
+            read, skipped = self._rows(batch, remembers)
             wanted = (rows, positions - skipped[rows.cpu()].to(rows.device))
             found, which = self.reader.read(read, embedded.flatten(0, 1), batch.attention_mask.bool().flatten(), wanted)
             hidden = found.index_select(0, which)
@@ -228,7 +229,6 @@ class LanguageHead(LightningModule):
     def _rows(self, batch: Batch, remembers: bool) -> tuple[list[Row], Tensor]:
         """The batch's rows up to their last answer token, which predicts nothing; and what of each is a known prefix."""
         ids, width = batch.input_ids.tolist(), batch.input_ids.shape[1]
-        remembers = remembers and self.shared_prefix
         supervised = batch.labels.cpu() != IGNORED
         firsts = supervised.int().argmax(1).tolist()
         ends = (supervised * torch.arange(width)).amax(1).tolist()

@@ -29,20 +29,22 @@ class _Rotated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         ctx.save_for_backward(cos, sin)
-        (x1, x2), (sin1, sin2) = x.chunk(2, -1), sin.chunk(2, -1)
-        out = x * cos
-        out1, out2 = out.chunk(2, -1)
-        out1.addcmul_(x2, sin1, value=-1)
-        out2.addcmul_(x1, sin2)
-        return out
+        first, second = sin.chunk(2, -1)
+        return _turned(x, cos, first, second, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
         cos, sin = ctx.saved_tensors
-        (slope1, slope2), (sin1, sin2) = slope.chunk(2, -1), sin.chunk(2, -1)
-        d_x = slope * cos
-        d_x1, d_x2 = d_x.chunk(2, -1)
-        d_x1.addcmul_(slope2, sin2)
-        d_x2.addcmul_(slope1, sin1, value=-1)
-        return d_x, None, None
+        first, second = sin.chunk(2, -1)
+        return _turned(slope, cos, second, first, -1), None, None
+
+
+def _turned(x: Tensor, cos: Tensor, first: Tensor, second: Tensor, sign: int) -> Tensor:
+    """x cos + sign (-x2 first, x1 second)."""
+    x1, x2 = x.chunk(2, -1)
+    out = x * cos
+    out1, out2 = out.chunk(2, -1)
+    out1.addcmul_(x2, first, value=-sign)
+    out2.addcmul_(x1, second, value=sign)
+    return out
